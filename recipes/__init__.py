@@ -1,0 +1,1 @@
+"""Data preparation, training and measurement; run each as `python -m recipes.NAME`."""

@@ -1,0 +1,1 @@
+"""Manifests, corpora, feature caches, augmentation, batching and speaking teachers."""

@@ -1,0 +1,1 @@
+"""What every package needs: errors, streaming contract, audio, masks, attention, checkpoints."""
