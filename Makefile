@@ -1,0 +1,68 @@
+# `make help` lists the targets. The environment is made once in .venv/; after that nothing here needs a network.
+
+PYTHON ?= python3
+# One exact build of torch. Where the index serves a build for GPUs (gigabytes) and a small one is wanted, say
+#   make demo TORCH_FLAGS="--extra-index-url URL_OF_THE_CPU_WHEELS"   (the URL is on the install page of pytorch.org)
+TORCH ?= torch==2.13.0
+TORCH_FLAGS ?=
+PIP_FLAGS ?= --quiet --disable-pip-version-check --no-input --prefer-binary
+ARGS ?=
+
+BIN := .venv/bin
+# Packages are not isolated from setuptools of the environment, so that a repeated install needs no network.
+INSTALL := $(BIN)/python -m pip install $(PIP_FLAGS) --no-build-isolation
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo install dev test test-fast lint check bench format clean
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/:.*  ## /|/' | \
+	while IFS='|' read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
+
+demo: .venv/.install  ## set everything up, then transcribe the clips of samples/
+	@$(BIN)/python -m recipes.demo $(ARGS)
+
+install: .venv/.install  ## the environment for using the tool: .venv/bin/llama-speech
+
+dev: .venv/.dev  ## the environment for working on it: tests, peers, training
+
+test: .venv/.dev  ## all tests, with the default Llama and the shipped weights
+	@$(BIN)/python -m pytest $(ARGS)
+
+test-fast: .venv/.dev  ## tests that need neither a network nor weights
+	@$(BIN)/python -m pytest -m "not slow and not bundle" $(ARGS)
+
+lint: .venv/.dev  ## format, lint and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+check: lint test  ## what CI runs: lint, then test
+
+bench: .venv/.dev  ## speed and memory beside peers; the last line is one JSON object
+	@$(BIN)/python -m recipes.benchmark $(ARGS)
+
+format: .venv/.dev  ## format the code, and mend what lint can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:  ## remove the environment and what tools left behind
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/.created:
+	@sh scripts/make-venv "$(PYTHON)"
+	@touch $@
+
+# Torch first and alone: a range would let pip take whatever build is newest.
+.venv/.install: .venv/.created pyproject.toml
+	@echo "Installing torch and the tool into .venv (minutes, once) ..."
+	@$(BIN)/python -m pip install $(PIP_FLAGS) $(TORCH_FLAGS) "$(TORCH)" "setuptools>=77"
+	@$(INSTALL) --editable .
+	@touch $@
+
+.venv/.dev: .venv/.install
+	@echo "Installing what tests and training need (a minute or two, once) ..."
+	@$(INSTALL) --editable ".[eval,train,dev]"
+	@touch $@
