@@ -1,0 +1,124 @@
+"""Test sets for evaluation: a folder with a manifest, or a manifest file, read into items with a count of
+what is left out.
+
+A manifest is JSONL, one object a line. Field names of this project (`audio`, `text`, `language`, `speaker`,
+`duration` or `duration_s`) and of NeMo (`audio_filepath`) are known. Paths are relative to the manifest.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from speech_core.errors import InputError
+
+MANIFEST_NAMES = (
+    "dev.jsonl",
+    "test.jsonl",
+    "manifest.jsonl",
+    "samples.jsonl",
+)  # tried in this order in a folder
+
+
+@dataclass(frozen=True)
+class EvalItem:
+    """One utterance with its reference. duration_s is what the manifest says, or None."""
+
+    id: str
+    audio: Path
+    text: str
+    language: str | None
+    speaker: str | None
+    duration_s: float | None
+
+
+@dataclass(frozen=True)
+class EvalSet:
+    """A named test set; `dropped` counts by reason what the manifest has and the set has not."""
+
+    name: str
+    manifest: Path
+    items: tuple[EvalItem, ...]
+    dropped: dict[str, int]
+
+
+def find_manifest(path: Path) -> Path:
+    """Return the manifest file a user means by a folder or a file. Raises InputError when there is none."""
+    if path.is_file():
+        return path
+    if not path.is_dir():
+        raise InputError(f"{path}: no such file or folder")
+    for name in MANIFEST_NAMES:
+        if (path / name).is_file():
+            return path / name
+    raise InputError(
+        f"{path} has no manifest: one of {', '.join(MANIFEST_NAMES)} is needed, or name the file"
+    )
+
+
+def _records(manifest: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield (line number, object) for each line that is not blank. Raises InputError with file and line."""
+    try:
+        lines = manifest.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{manifest} is not UTF-8 text: give a JSONL manifest") from error
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise InputError(f"{manifest}:{number} is not JSON: {error.msg}") from error
+        if not isinstance(record, dict):
+            raise InputError(f"{manifest}:{number} is not a JSON object")
+        yield number, record
+
+
+def _item(record: dict[str, Any], manifest: Path, number: int) -> EvalItem:
+    """Return the item of one record whose text is there. Raises InputError when its audio is not."""
+    name = record.get("audio") or record.get("audio_filepath")
+    if not isinstance(name, str):
+        raise InputError(f"{manifest}:{number} names no audio: field `audio` or `audio_filepath` is needed")
+    audio = manifest.parent / name
+    if not audio.is_file():
+        raise InputError(f"{manifest}:{number}: {audio} does not exist")
+    duration_s = record.get("duration_s", record.get("duration"))
+    return EvalItem(
+        id=str(record.get("id") or name),
+        audio=audio,
+        text=str(record["text"]),
+        language=record.get("language"),
+        speaker=record.get("speaker"),
+        duration_s=float(duration_s) if duration_s is not None else None,
+    )
+
+
+def read_set(path: Path, language: str | None = "en", limit: int | None = None) -> EvalSet:
+    """Read a test set: items in `language` (all when None; items that state none are kept), at most `limit`
+    of them.
+
+    Items without text, of another language, or over the limit are left out and counted.
+    Raises InputError on a bad manifest, missing audio, an id that comes twice, or a set that ends up empty.
+    """
+    manifest = find_manifest(path)
+    items: dict[str, EvalItem] = {}
+    dropped: Counter[str] = Counter()
+    for number, record in _records(manifest):
+        if record.get("text") is None:
+            dropped["no reference text"] += 1
+        elif language and record.get("language") not in (None, language):
+            dropped[f"language is not {language}"] += 1
+        elif limit is not None and len(items) >= limit:
+            dropped[f"over the limit of {limit}"] += 1
+        else:
+            item = _item(record, manifest, number)
+            if item.id in items:
+                raise InputError(f"{manifest}:{number}: the id {item.id} comes twice")
+            items[item.id] = item
+    if not items:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in dropped.items()) or "it has no lines"
+        raise InputError(f"{manifest} has nothing to score: {reasons}")
+    name = manifest.parent.name if manifest.name in MANIFEST_NAMES else manifest.stem
+    return EvalSet(name, manifest, tuple(items.values()), dict(dropped))
