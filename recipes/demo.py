@@ -1,4 +1,4 @@
-"""`make demo`: transcribe the clips of samples/; print text, language, seconds of audio and real-time factor."""
+"""`make demo`: transcribe samples/; print text, language, seconds of audio and real-time factor."""
 
 import csv
 import logging
@@ -16,7 +16,7 @@ SAMPLES = Path(__file__).resolve().parent.parent / "samples"
 
 
 def read_transcripts(folder: Path) -> list[dict[str, str]]:
-    """Rows of transcripts.tsv (file, duration_s, speaker, text); raises InputError if the table is not there."""
+    """Rows of transcripts.tsv (file, duration_s, speaker, text); raises InputError if it is missing."""
     table = folder / "transcripts.tsv"
     if not table.is_file():
         raise InputError(f"{table} is missing: run from a checkout of the project")

@@ -20,7 +20,7 @@ def test_every_sample_has_a_row_and_the_stated_length():
 
 
 def test_a_missing_table_is_named(tmp_path):
-    with pytest.raises(InputError, match="transcripts.tsv is missing"):
+    with pytest.raises(InputError, match="is missing: run from a checkout"):
         read_transcripts(tmp_path)
 
 
