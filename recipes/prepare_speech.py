@@ -1,0 +1,168 @@
+"""Real recordings into a feature cache: one clean view of each clip, and augmented ones for training.
+
+    python -m recipes.prepare_speech --speech-dir DIR --out CACHE --views 3          # English training parts
+    python -m recipes.prepare_speech --speech-dir DIR --out CACHE --part dev --set librispeech
+    python -m recipes.prepare_speech --manifest FILE.jsonl --noise-dir DIR --out CACHE
+    python -m recipes.prepare_speech --speech-dir DIR --out CACHE --limit 20 --jobs 1  # CPU-sized: seconds
+
+The speech directory holds sets as `recipes.data.corpora` names them. Training leaves out sets kept for tests and
+clips that read a text of any dev part. Dev parts get the clean view only. Run it again and it goes on
+with the shards that are missing.
+"""
+
+import argparse
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from zlib import crc32
+
+import numpy as np
+
+from recipes.data.corpora import read_speech_set, sets_for
+from recipes.data.features_cache import CacheItem, FeatureCacheWriter, compute_features
+from recipes.data.held_out import load_held_out
+from recipes.data.manifests import Utterance, read_manifest
+from recipes.data.parallel import configure_logging, run_shards
+from recipes.data.waveforms import read_audio
+from speech_core.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+SHARD_S = 1800.0  # seconds of sound in one shard, all views together
+
+
+@dataclass(frozen=True)
+class PrepareOptions:
+    """What to prepare, from where, to where."""
+
+    out: Path
+    speech_dir: Path | None = None
+    manifest: Path | None = None
+    noise_dir: Path | None = None
+    part: str = "train"
+    sets: tuple[str, ...] = ()  # empty: all that may be used
+    language: str = "en"
+    views: int = 1
+    seed: int = 0
+    limit: int | None = None
+
+
+def select_utterances(options: PrepareOptions) -> list[Utterance]:
+    """The clips to prepare, in an order fixed by the seed. Raises InputError if there is none."""
+    chosen = [u for u in _candidates(options) if u.language == options.language]
+    if options.part == "train" and options.speech_dir is not None:
+        held_out = load_held_out(options.speech_dir, None)
+        kept = [u for u in chosen if u.text is None or not held_out.holds(u.text)]
+        logger.info(
+            "%d clips, %d left out because a dev part has their text", len(kept), len(chosen) - len(kept)
+        )
+        chosen = kept
+    if not chosen:
+        raise InputError(f"no clip in language {options.language!r}: check --set and --language")
+    if options.part == "train":
+        order = np.random.default_rng(options.seed).permutation(len(chosen))
+        chosen = [chosen[i] for i in order]
+    return chosen[: options.limit]
+
+
+def _candidates(options: PrepareOptions) -> Iterator[Utterance]:
+    if options.manifest is not None:
+        for utterance in read_manifest(options.manifest):
+            yield replace(utterance, audio=str(options.manifest.parent / utterance.audio))
+    elif options.speech_dir is not None:
+        for name in options.sets or sets_for(options.speech_dir, options.part):
+            yield from read_speech_set(options.speech_dir, name, options.part)
+    else:
+        raise InputError("nothing to prepare: give --speech-dir or --manifest")
+
+
+def cut_into_shards(
+    utterances: Sequence[Utterance], views: int, shard_s: float = SHARD_S
+) -> list[list[Utterance]]:
+    """Consecutive utterances whose views together last about `shard_s` seconds."""
+    shards: list[list[Utterance]] = []
+    filled_s = shard_s
+    for utterance in utterances:
+        if filled_s >= shard_s:
+            shards.append([])
+            filled_s = 0.0
+        shards[-1].append(utterance)
+        filled_s += utterance.duration_s * views
+    return shards
+
+
+@dataclass(frozen=True)
+class SpeechShard:
+    """The work of one shard; runs in a worker process."""
+
+    out: Path
+    index: int
+    utterances: tuple[Utterance, ...]
+    views: int
+    seed: int
+    noise_dir: Path | None
+
+    def items(self) -> Iterator[CacheItem]:
+        """All views of all utterances."""
+        from recipes.data.augment import Augmenter, load_augmenter
+
+        writer_config = FeatureCacheWriter(self.out).config
+        augmenter = Augmenter() if self.noise_dir is None else load_augmenter(self.noise_dir)
+        for utterance in self.utterances:
+            audio = read_audio(Path(utterance.audio))
+            for view in range(self.views):
+                rng = np.random.default_rng([self.seed, crc32(utterance.id.encode()), view])
+                changed, done = (audio, []) if view == 0 else augmenter(audio, rng)
+                features = compute_features(changed, writer_config)
+                if features.shape[0]:
+                    yield CacheItem(utterance, features, tuple(done), view)
+
+
+def prepare(options: PrepareOptions, jobs: int = 2) -> float:
+    """Write the cache; returns hours of sound written in this run."""
+    views = options.views if options.part == "train" else 1
+    if views < 1 or jobs < 1:
+        raise InputError(f"--views is {views} and --jobs {jobs}: both must be at least 1")
+    noise_dir = options.noise_dir
+    if noise_dir is None and options.speech_dir is not None and (options.speech_dir / "noise").is_dir():
+        noise_dir = options.speech_dir / "noise"
+    shards = cut_into_shards(select_utterances(options), views)
+    tasks = [
+        SpeechShard(options.out, index, tuple(utterances), views, options.seed, noise_dir)
+        for index, utterances in enumerate(shards)
+    ]
+    started = time.monotonic()
+    hours = run_shards(tasks, jobs)
+    logger.info("%.2f h written to %s in %.0f s", hours, options.out, time.monotonic() - started)
+    return hours
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m recipes.prepare_speech", description=__doc__.split("\n")[0]
+    )
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--speech-dir", type=Path, help="directory of the speech sets")
+    source.add_argument("--manifest", type=Path, help="a manifest (JSONL) instead")
+    parser.add_argument(
+        "--noise-dir", type=Path, help="background/, noises/, rooms/ (default: SPEECH_DIR/noise)"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="cache directory to write")
+    parser.add_argument("--part", choices=["train", "dev"], default="train")
+    parser.add_argument("--set", dest="sets", action="append", default=[], help="only this set; repeatable")
+    parser.add_argument("--language", default="en")
+    parser.add_argument("--views", type=int, default=3, help="views of a training clip; the first is clean")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--limit", type=int, help="only so many clips")
+    parser.add_argument("--jobs", type=int, default=2, help="processes")
+    values = vars(parser.parse_args(arguments))
+    jobs = values.pop("jobs")
+    configure_logging()
+    prepare(PrepareOptions(**{**values, "sets": tuple(values["sets"])}), jobs)
+
+
+if __name__ == "__main__":
+    main()
