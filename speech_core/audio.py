@@ -160,7 +160,7 @@ def _duration_s(container: Any, stream: Any) -> float | None:
 
 
 def _promised_s(container: Any, stream: Any, counted: bool) -> float | None:
-    """Seconds the header promises, None where FFmpeg only estimates them (or `container_fault` knows better)."""
+    """Seconds the header promises; None where FFmpeg estimates them or `container_fault` knows better."""
     kind = container.format.name
     return (
         None if kind in ("aac", "wav") or (kind == "mp3" and not counted) else _duration_s(container, stream)
