@@ -127,6 +127,8 @@ def _container(opened: OpenSource) -> Iterator[Any]:
             yield container
     except av.FFmpegError as error:
         raise AudioError(f"{opened.name}: {_reason(opened, error)}") from None
+    except OSError as error:
+        raise AudioError(f"{opened.name}: cannot be read: {error.strerror or error}") from None
 
 
 def _reason(opened: OpenSource, error: av.FFmpegError) -> str:

@@ -1,0 +1,96 @@
+"""Command lines made from frozen dataclasses: one option for each field, hyphens or underscores.
+
+Nested dataclasses are flattened; a list field takes several values. Loop and recipe options are declared once, in
+their dataclass, with the help text in the field's metadata.
+"""
+
+import argparse
+import dataclasses
+import types
+import typing
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+Options = TypeVar("Options")
+
+
+def option(default: Any, help_text: str) -> Any:
+    """A dataclass field with a default and a help text."""
+    return dataclasses.field(default=default, metadata={"help": help_text})
+
+
+def _parser_of(annotation: Any) -> dict[str, Any]:
+    """argparse keywords for one annotation."""
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin in (types.UnionType, typing.Union):
+        return _parser_of(next(a for a in arguments if a is not type(None)))
+    if origin is tuple and arguments[-1] is Ellipsis:
+        return {"type": arguments[0], "nargs": "*"}
+    if origin is tuple:
+        return {"type": arguments[0], "nargs": len(arguments)}
+    if annotation is bool:
+        return {"action": argparse.BooleanOptionalAction}
+    return {"type": annotation}
+
+
+def _add(parser: argparse.ArgumentParser, cls: type[Any]) -> None:
+    hints = typing.get_type_hints(cls)
+    for item in dataclasses.fields(cls):
+        if dataclasses.is_dataclass(hints[item.name]):
+            _add(parser, hints[item.name])  # type: ignore[arg-type]
+            continue
+        required = item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING
+        text = item.metadata.get("help", "")
+        if not required:
+            text = f"{text} (default: {item.default})".strip()
+        name = "--" + item.name.replace("_", "-")
+        parser.add_argument(name, dest=item.name, required=required, help=text, **_parser_of(hints[item.name]),
+                            default=argparse.SUPPRESS)  # fmt: skip
+
+
+def _build(cls: type[Options], values: dict[str, Any]) -> Options:
+    hints = typing.get_type_hints(cls)
+    arguments: dict[str, Any] = {}
+    for item in dataclasses.fields(cls):  # type: ignore[arg-type]
+        if dataclasses.is_dataclass(hints[item.name]):
+            arguments[item.name] = _build(hints[item.name], values)  # type: ignore[arg-type]
+        elif item.name in values:
+            value = values[item.name]
+            arguments[item.name] = tuple(value) if isinstance(value, list) else value
+    return cls(**arguments)
+
+
+def parse(cls: type[Options], description: str, argv: Sequence[str] | None = None) -> Options:
+    """The dataclass `cls` filled from the command line; prints usage and exits with 2 when it is wrong."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    _add(parser, cls)
+    arguments = [_hyphens(a) for a in argv] if argv is not None else None
+    if arguments is None:
+        import sys
+
+        arguments = [_hyphens(a) for a in sys.argv[1:]]
+    return _build(cls, vars(parser.parse_args(arguments)))
+
+
+def _hyphens(argument: str) -> str:
+    """`--max_steps=3` as `--max-steps=3`."""
+    if not argument.startswith("--"):
+        return argument
+    name, equals, value = argument.partition("=")
+    return name.replace("_", "-") + equals + value
+
+
+def to_dict(options: Any) -> dict[str, Any]:
+    """Resolved options as plain JSON values, for the run directory."""
+    return {k: _plain(v) for k, v in dataclasses.asdict(options).items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    return value
