@@ -27,7 +27,6 @@ from speech_core.resampling import StreamingResampler, check_rate, resample
 from speech_core.sources import (
     AudioSource,
     OpenSource,
-    Window,
     container_fault,
     mp3_counts_frames,
     open_source,
@@ -123,7 +122,7 @@ def probe_duration_s(source: str | os.PathLike[str]) -> float | None:
 def _container(opened: OpenSource) -> Iterator[Any]:
     """Open the container; what FFmpeg says becomes an AudioError."""
     try:
-        with av.open(Window(opened.file), "r", options=_OPTIONS, metadata_errors="replace") as container:
+        with av.open(opened.file, "r", options=_OPTIONS, metadata_errors="replace") as container:
             yield container
     except av.FFmpegError as error:
         raise AudioError(f"{opened.name}: {_reason(opened, error)}") from None

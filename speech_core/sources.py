@@ -12,11 +12,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 from speech_core.errors import AudioError
 
-AudioSource = str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes]
+
+class BinaryReader(Protocol):
+    """A binary file object; seeking is used where it is offered."""
+
+    def read(self, size: int = ..., /) -> bytes | None:
+        """Up to `size` bytes, none at the end."""
+
+
+AudioSource = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryReader
 
 _COPY_BYTES = 1 << 20
 _SPOOL_BYTES = 16 << 20  # pipes up to this size stay in memory
@@ -29,7 +37,7 @@ _OGG_PAGE_BYTES = 65_307  # largest page of Ogg, RFC 3533
 class OpenSource:
     """A seekable file at its start, how to call it in messages, and its size."""
 
-    file: IO[bytes]
+    file: "Window"
     name: str
     size_bytes: int
 
@@ -50,7 +58,7 @@ def open_source(source: AudioSource, max_bytes: int) -> Iterator[OpenSource]:
     else:
         raise AudioError(f"audio is a {type(source).__name__}: give a path, bytes or a binary file object")
     try:
-        yield OpenSource(file, name, _checked_size(file, name, max_bytes))
+        yield OpenSource(Window(file), name, _checked_size(file, name, max_bytes))
     finally:
         if owned:
             file.close()
@@ -148,7 +156,7 @@ class Window(io.RawIOBase):
         return True
 
 
-def container_fault(file: IO[bytes], size_bytes: int) -> str | None:
+def container_fault(file: Window, size_bytes: int) -> str | None:
     """What is wrong with the promised length of a WAV or Ogg file, or None; leaves the file at its start."""
     file.seek(0)
     head = file.read(12)
@@ -162,7 +170,7 @@ def container_fault(file: IO[bytes], size_bytes: int) -> str | None:
         file.seek(0)
 
 
-def _wav_fault(file: IO[bytes], size_bytes: int) -> str | None:
+def _wav_fault(file: Window, size_bytes: int) -> str | None:
     """Compare the size of the data chunk with the file; recording into a pipe leaves 0 or a huge size."""
     while len(header := file.read(8)) == 8:
         name, promised = header[:4], struct.unpack("<I", header[4:])[0]
@@ -179,7 +187,7 @@ def _wav_fault(file: IO[bytes], size_bytes: int) -> str | None:
     return None
 
 
-def _wav_tail_fault(file: IO[bytes], promised: int, present: int) -> str | None:
+def _wav_tail_fault(file: Window, promised: int, present: int) -> str | None:
     """Other chunks may follow the sound; anything else means that the header gives too small a size."""
     tail = file.read(8)
     surplus = present - promised - promised % 2
@@ -189,7 +197,7 @@ def _wav_tail_fault(file: IO[bytes], promised: int, present: int) -> str | None:
     return f"the header promises {promised} bytes of sound, but {surplus} more follow: its length is wrong"
 
 
-def _ogg_fault(file: IO[bytes], size_bytes: int) -> str | None:
+def _ogg_fault(file: Window, size_bytes: int) -> str | None:
     """The last page of Ogg must be whole and carry the end-of-stream flag (RFC 3533, section 6)."""
     file.seek(max(0, size_bytes - 2 * _OGG_PAGE_BYTES))
     tail = file.read()
@@ -202,7 +210,7 @@ def _ogg_fault(file: IO[bytes], size_bytes: int) -> str | None:
     return "truncated: its last page is cut"
 
 
-def mp3_counts_frames(file: IO[bytes]) -> bool:
+def mp3_counts_frames(file: Window) -> bool:
     """Whether an MP3 file states its length (a Xing or Info header); leaves the file at its start."""
     file.seek(0)
     head = file.read(10)
