@@ -37,6 +37,7 @@ logger = logging.getLogger(__name__)
 LENGTH_EDGES = (1, 4, 8, 16, 32)  # reference words: a group starts at each
 DEFAULT_METRICS = (
     Metric("word", "whisper-en"),
+    Metric("word", "whisper-en-words"),
     Metric("word", "whisper-basic"),
     Metric("word", "whisper-basic-marks"),
     Metric("word", "raw"),

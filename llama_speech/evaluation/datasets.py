@@ -7,7 +7,7 @@ A manifest is JSONL, one object a line. Field names of this project (`audio`, `t
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,12 +50,35 @@ def find_manifest(path: Path) -> Path:
         return path
     if not path.is_dir():
         raise InputError(f"{path}: no such file or folder")
-    for name in MANIFEST_NAMES:
-        if (path / name).is_file():
-            return path / name
+    manifest = _manifest_in(path)
+    if manifest:
+        return manifest
     raise InputError(
         f"{path} has no manifest: one of {', '.join(MANIFEST_NAMES)} is needed, or name the file"
     )
+
+
+def expand_paths(names: Sequence[str], data_dir: Path | None = None) -> list[Path]:
+    """Return the manifests a user means: each a manifest, a folder with one, or a folder of such folders.
+
+    A name that does not exist here is looked up below `data_dir`. Raises InputError when nothing is found.
+    """
+    found: list[Path] = []
+    for name in names:
+        path = Path(name)
+        if not path.exists() and data_dir is not None:
+            path = data_dir / name
+        inner = sorted(folder for folder in path.glob("*") if folder.is_dir()) if path.is_dir() else []
+        if path.is_dir() and not _manifest_in(path) and any(_manifest_in(folder) for folder in inner):
+            found += [folder for folder in inner if _manifest_in(folder)]
+        else:
+            found.append(path)
+    return [find_manifest(path) for path in found]
+
+
+def _manifest_in(folder: Path) -> Path | None:
+    """Return the first manifest of a folder by the usual names, or None."""
+    return next((folder / name for name in MANIFEST_NAMES if (folder / name).is_file()), None)
 
 
 def _records(manifest: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -100,7 +123,7 @@ def read_set(path: Path, language: str | None = "en", limit: int | None = None) 
     of them.
 
     Items without text, of another language, or over the limit are left out and counted.
-    Raises InputError on a bad manifest, missing audio, an id that comes twice, or a set that ends up empty.
+    Raises InputError on a bad manifest, missing audio, or an id that comes twice.
     """
     manifest = find_manifest(path)
     items: dict[str, EvalItem] = {}
@@ -117,8 +140,5 @@ def read_set(path: Path, language: str | None = "en", limit: int | None = None) 
             if item.id in items:
                 raise InputError(f"{manifest}:{number}: the id {item.id} comes twice")
             items[item.id] = item
-    if not items:
-        reasons = ", ".join(f"{count} {reason}" for reason, count in dropped.items()) or "it has no lines"
-        raise InputError(f"{manifest} has nothing to score: {reasons}")
     name = manifest.parent.name if manifest.name in MANIFEST_NAMES else manifest.stem
     return EvalSet(name, manifest, tuple(items.values()), dict(dropped))

@@ -7,7 +7,6 @@ checksum of the joined weights are verified, and only then does the folder appea
 
 import hashlib
 import logging
-import os
 import shutil
 import subprocess
 import sys
@@ -16,6 +15,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from llama_speech.default_llama import cache_dir as llama_cache_dir
 from speech_core.errors import CheckpointError
 
 logger = logging.getLogger(__name__)
@@ -89,11 +89,6 @@ def known_models() -> dict[str, PeerModel]:
     return {"tiny.en": _tiny_en(), "base": _base()}
 
 
-def default_cache_dir() -> Path:
-    """Return the folder of downloaded models: `LLAMA_SPEECH_CACHE`, else `~/.cache/llama-speech`."""
-    return Path(os.environ.get("LLAMA_SPEECH_CACHE") or Path.home() / ".cache" / "llama-speech")
-
-
 def file_sha256(path: Path) -> str:
     """Return the SHA-256 of a file as hexadecimal text, reading it in blocks."""
     digest = hashlib.sha256()
@@ -162,7 +157,7 @@ def find_or_fetch_model(name: str, cache_dir: Path | None = None) -> Path:
         raise CheckpointError(
             f"no peer model is called {name}: known are {', '.join(models)}; or give a folder"
         )
-    folder = (cache_dir or default_cache_dir()) / "peers" / f"whisper-{name}"
+    folder = (cache_dir or llama_cache_dir()) / "peers" / f"whisper-{name}"
     if (folder / "model.bin").is_file():
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
