@@ -1,0 +1,109 @@
+"""Score text normalization on held-out pairs, beside the figures of two grammar-based systems.
+
+    python -m recipes.score_normalizer --data DIR [--lookahead 3] [--errors FILE] [--part train]
+
+DIR holds google_tn/, libritts_tn/, ljspeech_tn/, engconf/ and nemo_cases/. The last line of the output is one JSON
+object. The peers' figures were measured on the same files and are quoted, not run.
+"""
+
+import argparse
+import gzip
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from recipes.normalizer_scores import FOLDS, Counts, Pair, count, fold3, is_right
+from tts_frontend.config import SENTENCE_LOOKAHEAD, NormalizerConfig
+from tts_frontend.normalizer_rules import normalize
+
+FILES = {
+    "google_tn": "google_tn/{part}.tsv.gz",
+    "google_tn peer sample": "google_tn/dev_peer_sample.tsv.gz",
+    "libritts_tn": "libritts_tn/{part}.tsv.gz",
+    "ljspeech_tn": "ljspeech_tn/{part}.tsv.gz",
+    "engconf": "engconf/dev.tsv",
+    "en_tn cases": "nemo_cases/en_tn.tsv",
+    "wetext cases": "nemo_cases/wetext_en_tn.tsv",
+    "en_tn_multi cases": "nemo_cases/en_tn_multi.tsv",
+}
+PEERS_L3 = {  # sentence accuracy at L3, nemo_text_processing 1.2.0 and WeTextProcessing 1.2.0
+    "google_tn peer sample": (95.0, 92.7),
+    "libritts_tn": (86.7, 84.6),
+    "ljspeech_tn": (96.2, 95.8),
+    "engconf": (75.7, 80.9),
+    "en_tn cases": (99.0, 81.5),
+    "wetext cases": (76.3, 94.7),
+    "en_tn_multi cases": (74.1, 70.7),
+}
+
+
+def read_pairs(path: Path) -> list[Pair]:
+    """The pairs of a file of any of the sets; `label` is the class where there is one."""
+    opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
+    with opened as lines:
+        return [_pair(line.rstrip("\n").split("\t"), path) for line in lines]
+
+
+def _pair(columns: list[str], path: Path) -> Pair:
+    rejected: tuple[str, ...] = ()
+    label = ""
+    if path.parent.name == "engconf":
+        rejected = tuple(r for r in columns[2].split(" ||| ") if r) if len(columns) > 2 else ()
+    elif path.parent.name == "nemo_cases":
+        label = columns[2]
+    return Pair(columns[0], tuple(columns[1].split(" ||| ")), rejected, label)
+
+
+def score(pairs: Sequence[Pair], read: Callable[[str], str]) -> tuple[dict[str, Counts], list[str], float]:
+    """Counts per level, the outputs, and words per second of one core."""
+    start = time.process_time()
+    outputs = [read(pair.written) for pair in pairs]
+    seconds = time.process_time() - start
+    words = sum(len(pair.written.split()) for pair in pairs)
+    return {level: count(level, pairs, outputs) for level in FOLDS}, outputs, words / max(seconds, 1e-9)
+
+
+def _errors(name: str, pairs: Sequence[Pair], outputs: Sequence[str]) -> Iterator[str]:
+    for pair, output in zip(pairs, outputs, strict=True):
+        if not is_right(fold3, pair, output):
+            yield f"{name}\t{pair.label}\t{pair.written}\t{output}\t{' ||| '.join(pair.spoken)}"
+
+
+def _row(name: str, counts: dict[str, Counts], speed: float) -> str:
+    best = counts["L3"]
+    peers = "{:5.1f} {:5.1f}".format(*PEERS_L3[name]) if name in PEERS_L3 else "    -     -"
+    levels = " ".join(f"{counts[level].accuracy:5.1f}" for level in FOLDS)
+    return (
+        f"{name:22} {best.total:6} {levels}  {best.changed_accuracy:5.1f} of {best.changed:5}  "
+        f"{best.spoiled:4} {best.rejected:4}  {peers}  {speed:8.0f}"
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Print one row per set and one JSON object."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder with the sets")
+    parser.add_argument("--lookahead", type=int, default=SENTENCE_LOOKAHEAD, help="tokens behind the current chunk")
+    parser.add_argument("--part", choices=("dev", "train"), default="dev")
+    parser.add_argument("--sets", nargs="*", default=list(FILES), help="which sets; all when left out")
+    parser.add_argument("--errors", type=Path, help="write the sentences that are wrong at L3 to this file")
+    parser.add_argument("--no-verify", action="store_true", help="do not parse readings back")
+    args = parser.parse_args(argv)
+    config = NormalizerConfig(lookahead_tokens=args.lookahead, verify=not args.no_verify)
+    print(f"{'set':22} {'pairs':>6}    L1    L2    L3  L3 of changed  spoiled rejected  NeMo WeText  words/s")
+    wrong: list[str] = []
+    report = {}
+    for name in args.sets:
+        pairs = read_pairs(args.data / FILES[name].format(part=args.part))
+        counts, outputs, speed = score(pairs, lambda text: normalize(text, config))
+        wrong += _errors(name, pairs, outputs)
+        print(_row(name, counts, speed), flush=True)
+        report[name] = {level: round(counts[level].accuracy, 2) for level in FOLDS}
+    if args.errors:
+        args.errors.write_text("\n".join(wrong) + "\n", encoding="utf-8")
+    print(json.dumps({"lookahead_tokens": args.lookahead, "accuracy": report}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,12 @@
+"""English: rules, number words, lexicon and the parser that checks readings."""
+
+from tts_frontend.inventory import Inventory
+from tts_frontend.languages import Language
+
+
+def build() -> Language:
+    """The English language, with its whole inventory."""
+    from tts_frontend.languages.en.plain import is_plain, literal
+    from tts_frontend.languages.en.rules import RULE_SETS
+
+    return Language("en", Inventory(RULE_SETS), is_plain, literal, lambda written, spoken: [])

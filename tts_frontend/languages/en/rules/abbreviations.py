@@ -1,0 +1,147 @@
+"""Shortened words: titles, streets, saints, months by themselves, numbers of things, states."""
+
+import re
+
+from tts_frontend.inventory import Match, RuleSet
+from tts_frontend.languages.en.lexicon import (
+    ABBREVIATIONS,
+    BARE_ABBREVIATIONS,
+    DIRECTIONS,
+    MONTH_OF,
+    NEEDS_CAPITAL,
+    STATES,
+    STREET_TYPES,
+    TITLES,
+    WEEKDAY_OF,
+)
+
+ABBREVIATED = RuleSet("abbreviation")
+
+NAME_AFTER = re.compile(r"\.? ?(?:[A-Z]|d['’]|de |von |van )")
+NUMBER_AFTER = re.compile(r"\.?,? ?[:#]? ?[\dIVXLC]")
+SENTENCE_GOES_ON = re.compile(r",?;? [a-z\d(&]|,|;|:|\)")
+HOUSE_BEFORE = re.compile(r"\b\d+[A-Za-z]? (?:[NSEW]\.? |North |South |East |West )?(?:[A-Z][\w'’]*\.? |\d+(?:st|nd|rd|th) ){1,3}$")
+STREET_BEFORE = re.compile(r"(?:[A-Z][a-z'’]+|\d+(?:st|nd|rd|th)) $")
+
+
+def _stop(m: Match) -> str:
+    """The full stop of an abbreviation is also that of the sentence where the text, or a capital, follows."""
+    return "." if m.text.endswith(".") and m.precedes(re.compile(r"[\"”’)]*\s*$")) else ""
+
+
+def _abbreviation_score(m: Match) -> float:
+    low = m.text.rstrip(".").lower()
+    dotted = m.text.endswith(".")
+    if low in ("no", "nos"):
+        return 6.0 if m.precedes(NUMBER_AFTER) and (dotted or m.text[0] == "N") else 0.2
+    if low in NEEDS_CAPITAL:
+        return 5.0 if m.precedes(NAME_AFTER) and (dotted or low in BARE_ABBREVIATIONS) else 0.3
+    if low in MONTH_OF or low in WEEKDAY_OF:
+        return 3.5 if dotted and low not in ("mar", "may", "jun", "sun", "sat", "wed") and m.precedes(SENTENCE_GOES_ON) else 0.3
+    if low in ("vol", "vols", "ch", "chap", "sec", "fig", "figs", "eq", "ext", "pt", "op"):
+        return 5.0 if m.precedes(NUMBER_AFTER) else 1.5
+    if low in TITLES or low in BARE_ABBREVIATIONS:
+        return 5.0 if m.text.lower() not in ("is", "min") else 0.2
+    if low in ("in", "is", "no", "al", "ed", "sun", "sat", "pl", "max", "min", "co", "est", "v", "temp", "sec", "sq", "rm", "pt", "ca", "ms", "misc", "cf", "ibid", "viz"):
+        return 2.6 if dotted and m.precedes(SENTENCE_GOES_ON) and low in ("co", "est", "sq", "sec", "min") else 0.4
+    return 3.0 if dotted else 0.2
+
+
+@ABBREVIATED.rule(
+    r"(?!(?:St|Dr)\b)[A-Za-z]{1,6}\b\.?",
+    "a",
+    _abbreviation_score,
+    cases=[("Mr.", "mister"), ("vol.", "volume"), ("Ltd", "limited"), ("vs", "versus"), ("Gen.", "general"), ("approx.", "approximately")],
+)
+def abbreviation(m: Match) -> str | None:
+    """A shortened word with one reading: "vol." is "volume"."""
+    spoken = ABBREVIATIONS.get(m.text.rstrip(".").lower())
+    return spoken + _stop(m) if spoken else None
+
+
+def _saint_score(m: Match) -> float:
+    if m.precedes(re.compile(r" ?[A-Z][a-z'’]")):
+        return 4.0 if m.follows(HOUSE_BEFORE) or (m.follows(STREET_BEFORE) and m.text.endswith(".") and not m.precedes(re.compile(r" [A-Z]\w+['’]s|.* (?:[Ss]t|Ave|Rd)\b"))) else 6.0
+    return 1.0
+
+
+@ABBREVIATED.rule(r"(?:St|st|Ste)\b\.?", "a", _saint_score, cases=[("St.", "saint")])
+def saint(m: Match) -> str:
+    """Before a name: "St. John" is "saint John"."""
+    return "saint"
+
+
+def _street_score(m: Match) -> float:
+    if m.follows(HOUSE_BEFORE):
+        return 6.5 if not m.precedes(re.compile(r" [A-Z][a-z]+ (?:[Ss]t|Ave|Rd|Dr)\b")) else 3.0
+    if m.follows(STREET_BEFORE) and not m.precedes(re.compile(r" ?[A-Z][a-z]+")):
+        return 6.2
+    return 1.2 if m.follows(STREET_BEFORE) else 0.3
+
+
+@ABBREVIATED.rule(
+    r"(?:" + "|".join(f"{s.capitalize()}|{s}" for s in STREET_TYPES) + r")\b\.?",
+    "a",
+    _street_score,
+    cases=[("St.", "street"), ("Ave", "avenue"), ("Dr.", "drive"), ("Blvd", "boulevard")],
+)
+def street(m: Match) -> str:
+    """Behind the name of a street: "Oak Dr." is "Oak drive"."""
+    return STREET_TYPES[m.text.rstrip(".").lower()] + ("." if m.text.endswith(".") and m.precedes(re.compile(r"\s+[A-Z]|\s*$")) else "")
+
+
+@ABBREVIATED.rule(
+    r"(?:Dr|dr|DR)\b\.?",
+    "a",
+    lambda m: 5.0 if m.precedes(re.compile(r" ?[A-Z]")) and m.text != "DR" else 1.1 if m.text.endswith(".") else 0.3,
+    cases=[("Dr.", "doctor")],
+)
+def doctor(m: Match) -> str:
+    """Before a name: "Dr. Smith" is "doctor Smith"."""
+    return "doctor"
+
+
+@ABBREVIATED.rule(
+    r"(?:" + "|".join(STATES) + r")\b(?!\.)",
+    "a",
+    lambda m: 4.5 if m.follows(re.compile(r"[a-z], ?$")) and m.precedes(re.compile(r",? \d{5}\b|[.\"”)]*\s*$|, ")) else 0.2,
+    cases=[("CA", "California"), ("NY", "New York")],
+)
+def state(m: Match) -> str:
+    """The short form of a state behind a place: "Santa Clara, CA" is "Santa Clara, California"."""
+    return STATES[m.text]
+
+
+@ABBREVIATED.rule(
+    r"(?:NE|NW|SE|SW|[NSEW])\b\.?",
+    "a",
+    lambda m: 5.0 if m.follows(re.compile(r"\b\d+ $")) and m.precedes(re.compile(r" (?:[A-Z][a-z]+|\d+(?:st|nd|rd|th)) ?\w*")) else 3.5 if m.precedes(re.compile(r" [A-Z][a-z]+ (?:St|Ave|Avenue|Street|Rd|Road|Blvd|Dr)\b")) else 0.2,
+    cases=[("N.", "North"), ("SW", "Southwest")],
+)
+def direction(m: Match) -> str:
+    """A direction in an address: "708 N 1st St" has "North"."""
+    return DIRECTIONS[m.text.rstrip(".").lower()]
+
+
+@ABBREVIATED.rule(r"(?:Mon|Tues?|Wed|Thurs?|Fri|Sat|Sun|Tu|Th)\b\.?", "a", lambda m: 4.0 if m.precedes(re.compile(r" ?\(?\d|[,-] ?(?:\d|[A-Z][a-z]{2}\b)|[–-](?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)")) or (m.follows(re.compile(r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)\.?[–-]$")) and m.text != "Tu") else 0.2, cases=[("Tues.", "Tuesday"), ("Fri", "Friday")])
+def weekday(m: Match) -> str:
+    """A shortened day of the week: "Fri" is "Friday"."""
+    return WEEKDAY_OF[m.text.rstrip(".").lower()]
+
+
+@ABBREVIATED.rule(r"NO\b\.?", "a", lambda m: 5.0 if m.precedes(re.compile(r" ?\d")) else 0.3, cases=[("NO", "number")])
+def number_capitals(m: Match) -> str:
+    """"NO 14" is "number fourteen" before digits."""
+    return "number"
+
+
+@ABBREVIATED.rule(r"(?:[Ww]/o|[Ww]/|[Bb]/c)(?![A-Za-z])", "a", 5.0, cases=[("w/o", "without"), ("w/", "with"), ("b/c", "because")])
+def with_without(m: Match) -> str:
+    """Shorthand with a slash: "w/o" is "without"."""
+    return {"w/o": "without", "w/": "with", "b/c": "because"}[m.text.lower()]
+
+
+@ABBREVIATED.rule(r"&[cC]\.?", "&", 6.0, cases=[("&c.", "et cetera")])
+def and_so_on(m: Match) -> str:
+    """The old "&c." is "et cetera"."""
+    return "et cetera" + _stop(m)

@@ -1,0 +1,44 @@
+"""White space and the punctuation that stays in the spoken text as a hint for pauses."""
+
+import re
+
+from tts_frontend.inventory import Match, RuleSet
+from tts_frontend.languages.en.rules.electronic import in_electronic
+
+BASIC = RuleSet("basic")
+
+PAUSES = ".,;:!?…"
+QUIET = "\"“”„«»()[]{}‹›"
+
+
+@BASIC.rule(r"\s+", " ", 2.0, cases=[(" ", " "), ("\n", "\n")])
+def space(m: Match) -> str:
+    """White space: one space, or the end of a line."""
+    return "\n" * m.text.count("\n") if "\n" in m.text else " "
+
+
+@BASIC.rule(
+    r"[.,;:!?…—–'’‘\"“”„«»()\[\]{}‹›¿¡-]",
+    PAUSES + QUIET + "'’‘—–-¿¡‑",
+    lambda m: 0.1 if in_electronic(m) else 1.0,
+    cases=[(",", ","), (".", "."), ("“", '"'), ("…", "...")],
+)
+def punctuation(m: Match) -> str | None:
+    """Punctuation that speech follows with a pause or a change of tone; quotation marks become straight."""
+    if m.text in ".," and m.follows(re.compile(r"\d$")) and m.precedes(re.compile(r"\d")) and m.text == ".":
+        return None
+    return {"…": "...", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "’": "'", "‘": "'"}.get(m.text, m.text)
+
+
+@BASIC.rule(r"[^\w\s]|_", PAUSES + QUIET + "'’‘—–-¿¡‑", 0.05, cases=[])
+def silent(m: Match) -> str | None:
+    """A mark that says nothing."""
+    if m.follows(re.compile(r"\d$")) and m.precedes(re.compile(r"\d")):
+        return None
+    return ""
+
+
+@BASIC.rule(r"\.", ".", lambda m: 1.2 if m.follows(re.compile(r"\d ?$")) and m.precedes(re.compile(r" ?\d")) else 0.0, cases=[])
+def point(m: Match) -> str | None:
+    """A full stop between digits, where no rule joins them: "point"."""
+    return "point" if m.follows(re.compile(r"\d ?$")) and m.precedes(re.compile(r" ?\d")) else None

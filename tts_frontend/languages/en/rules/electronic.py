@@ -1,0 +1,112 @@
+"""Web and mail addresses, paths, file names, hashtags, handles and versions: read piece by piece, signs by name."""
+
+import re
+from functools import lru_cache
+
+from tts_frontend.inventory import Match, RuleSet
+from tts_frontend.languages.en import numbers as n
+from tts_frontend.languages.en.rules.letters import UNSAYABLE, spell
+
+ELECTRONIC = RuleSet("electronic")
+
+TLDS = (
+    "com|org|net|edu|gov|mil|int|info|biz|io|ai|co|uk|de|fr|it|es|eu|us|ca|au|jp|cn|in|ru|nl|ch|se|no|br|tv|me|app|dev|fm|ly|sm|abc"
+)
+FILES = (
+    "txt|pdf|docx?|xlsx?|pptx?|csv|tsv|jsonl?|xml|ya?ml|html?|css|js|ts|py|java|cpp|hpp|rs|go|rb|sh|bat|exe|zip|tar|gz|png|jpe?g|gif|svg|mp[34]|"
+    "wav|flac|ogg|md|ini|cfg|toml|lock|log|sql|db|so|dll|ipynb|tex|bib"
+)
+CORE = re.compile(
+    rf"""(?x)
+    (?: [A-Za-z][A-Za-z+.-]{{1,9}}://\S+?                                   # any scheme
+      | www\.\S+?
+      | [\w.+&-]+@[\w-]+(?:\.[\w-]+)+(?:/[\w./-]*)?                         # mail
+      | (?=[\w-]*[A-Za-z])[\w-]+(?:\.[\w-]+)*\.(?:{TLDS})(?::\d+)?(?:/\S*?)?  # host
+      | (?:~|\.{{1,2}}|[A-Za-z]:)?(?:[/\\][\w.@-]+){{2,}}[/\\]?             # path
+      | [\w-]+\.(?:{FILES})                                                 # file
+      | [#@][A-Za-z_]\w*                                                    # hashtag, handle
+      | [A-Za-z]\w*(?:_\w+)+(?:\(\))?                                       # identifier
+      | [vV]?\d+(?:\.\d+){{2,}}(?:[-+][\w.]+)?                              # version
+      | [vV]\d+(?:\.\d+)+
+    )"""
+)
+EDGES = re.compile(r"^[\"'“‘(\[<*_`]*")
+TAIL = re.compile(r"[\"'”’)\]>*_`.,;:!?]*$")
+ALL_CAPS = re.compile(r"[A-Z]")
+
+
+@lru_cache(maxsize=512)
+def electronic_core(chunk: str) -> tuple[int, int]:
+    """Start and end, within an unspaced chunk, of what is an address, a path or the like; (0, 0) when nothing is."""
+    left = EDGES.match(chunk)
+    right = TAIL.search(chunk)
+    start, end = (left.end() if left else 0), (right.start() if right else len(chunk))
+    core = chunk[start:end]
+    if not core or not CORE.fullmatch(core):
+        return (0, 0)
+    return (start, end)
+
+
+def in_electronic(m: Match) -> bool:
+    """Whether the match lies within an address, a path or the like."""
+    view = m.view
+    start, end = electronic_core(view.chunk)
+    return view.chunk_start + start <= view.start < view.chunk_start + end
+
+
+@ELECTRONIC.rule(r"\d+", "0", lambda m: 6.0 if in_electronic(m) else 0.0, cases=[])
+def digits_in_address(m: Match) -> str | None:
+    """Digits of an address one by one, short round numbers whole: "rtx-6000" has "six thousand"."""
+    if not in_electronic(m):
+        return None
+    if len(m.text) == 4 and m.text.endswith("000") and m.text[0] != "0":
+        return n.cardinal(m.text)
+    return n.digits(m.text)
+
+
+def _spell_score(m: Match) -> float:
+    low = m.text.lower()
+    if low in ("http", "https", "www", "html", "ftp", "url", "pdf", "cv", "rtx", "cuda", "dgx", "csv", "ssh"):
+        return 6.5
+    dotted = m.follows(re.compile(r"\.$"))
+    if len(low) == 2 and (dotted or m.follows(re.compile(r"[/-]$"))):
+        return 6.5
+    return 6.5 if UNSAYABLE.search(low) and len(low) <= 5 and low not in ("src", "jpg", "dr") else 0.0
+
+
+@ELECTRONIC.rule(r"[A-Za-z]+", "a", _spell_score, cases=[])
+def letters_in_address(m: Match) -> str | None:
+    """A part of an address letter by letter: "www" is "w w w"."""
+    return spell(m.text) if in_electronic(m) else None
+
+
+@ELECTRONIC.rule(r"(?i:jpe?g)\b", "a", lambda m: 7.0 if in_electronic(m) else 0.1, cases=[("jpg", "jpeg")])
+def jpeg(m: Match) -> str:
+    """The file ending "jpg" is "jpeg"."""
+    return "jpeg"
+
+
+@ELECTRONIC.rule(r"(?:[A-Z]?[a-z]+)(?:[A-Z][a-z]+)+", "a", lambda m: 1.4 if in_electronic(m) else 0.2, cases=[("getUserName", "get User Name"), ("JavaScript", "Java Script")])
+def camel_case(m: Match) -> str:
+    """Words joined by capitals: "getUserName" is "get User Name"."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", m.text)
+
+
+@ELECTRONIC.rule(
+    r"\d+(?:\.\d+){2,}",
+    "0",
+    lambda m: 6.5,
+    cases=[("2.0.1", "two point zero point one"), ("10.15.7", "ten point fifteen point seven")],
+)
+def version(m: Match) -> str | None:
+    """A version: "2.0.1" is "two point zero point one"."""
+    parts = m.text.split(".")
+    if any(len(p) > 4 for p in parts):
+        return None
+    return " point ".join(n.digits(p) if p[0] == "0" else n.cardinal(p) for p in parts)
+
+
+@ELECTRONIC.rule(r"#(?=[A-Za-z])", "#", lambda m: 6.5 if in_electronic(m) else 1.0, cases=[])
+def hashtag(m: Match) -> str:
+    """The sign of a hashtag: "#mytext" is "hash mytext"."""
+    return "hash"
