@@ -1,6 +1,7 @@
 """Scores against hand counts, against jiwer itself, and against hypotheses broken on purpose."""
 
 import random
+from typing import Any
 
 import jiwer
 import numpy as np
@@ -12,6 +13,7 @@ from llama_speech.evaluation.scores import (
     NORMALIZERS,
     BootstrapConfig,
     Metric,
+    Unit,
     align,
     compare_counts,
     count_edits,
@@ -106,7 +108,8 @@ WORDS = st.lists(st.sampled_from(["a", "b", "c", "d", "ee", "ff"]), max_size=12)
 @given(st.lists(st.tuples(WORDS, WORDS), min_size=1, max_size=6))
 def test_sums_equal_jiwer(pairs):
     references, hypotheses = map(list, zip(*pairs, strict=True))
-    for unit, process in (("word", jiwer.process_words), ("char", jiwer.process_characters)):
+    processes: dict[Unit, Any] = {"word": jiwer.process_words, "char": jiwer.process_characters}
+    for unit, process in processes.items():
         peer = process(references, hypotheses)
         total = count_edits(references, hypotheses, unit).sum(axis=0)
         assert total[:3].tolist() == [peer.substitutions, peer.deletions, peer.insertions]
@@ -114,6 +117,16 @@ def test_sums_equal_jiwer(pairs):
         if total[3]:
             rate = peer.wer if unit == "word" else peer.cer
             assert error_rate(count_edits(references, hypotheses, unit)) == pytest.approx(rate)
+
+
+def scored(references, hypotheses, config=QUICK):
+    """`score_texts` for sets that have a rate; untyped, so that the rate may be compared."""
+    return score_texts(references, hypotheses, config=config)
+
+
+def compared(system, peer, config=BootstrapConfig()):  # noqa: B008 - frozen
+    """`compare_counts` for sets that have a rate."""
+    return compare_counts(system, peer, Metric(), config)
 
 
 def sentences(number, seed=0):
@@ -124,17 +137,17 @@ def sentences(number, seed=0):
 
 def test_broken_hypotheses_move_the_score_the_right_way():
     references = sentences(50)
-    good = score_texts(references, references, config=QUICK)
+    good = scored(references, references)
     assert (good.rate, good.low, good.high) == (0.0, 0.0, 0.0)
-    shorter = score_texts(references, [t.rsplit(" ", 1)[0] for t in references], config=QUICK)
+    shorter = scored(references, [t.rsplit(" ", 1)[0] for t in references])
     assert (shorter.deletions, shorter.insertions, shorter.substitutions) == (50, 0, 0)
-    longer = score_texts(references, [f"{t} zebra" for t in references], config=QUICK)
+    longer = scored(references, [f"{t} zebra" for t in references])
     assert (longer.deletions, longer.insertions, longer.substitutions) == (0, 50, 0)
-    wrong = score_texts(references, ["zebra " + t.split(" ", 1)[1] for t in references], config=QUICK)
+    wrong = scored(references, ["zebra " + t.split(" ", 1)[1] for t in references])
     assert (wrong.deletions, wrong.insertions, wrong.substitutions) == (0, 0, 50)
-    empty = score_texts(references, [""] * 50, config=QUICK)
+    empty = scored(references, [""] * 50)
     assert empty.rate == 1.0
-    shuffled = score_texts(references, references[1:] + references[:1], config=QUICK)
+    shuffled = scored(references, references[1:] + references[:1])
     assert shuffled.rate > 0.5
     assert all(score.rate > good.rate for score in (shorter, longer, wrong))
 
@@ -211,13 +224,13 @@ def test_paired_comparison_sees_a_small_steady_difference():
     errors = rng.binomial(words, 0.3)
     system = np.stack([errors, 0 * words, 0 * words, words], axis=1)
     peer = system + np.array([[1, 0, 0, 0]]) * (rng.random((300, 1)) < 0.2)
-    found = compare_counts(system, peer, Metric(), BootstrapConfig())
+    found = compared(system, peer)
     assert found.delta < 0
     assert found.high < 0
     assert found.p_value < 0.01
-    back = compare_counts(peer, system, Metric(), BootstrapConfig())
+    back = compared(peer, system)
     assert back.delta == -found.delta
-    same = compare_counts(system, system, Metric(), QUICK)
+    same = compared(system, system, QUICK)
     assert (same.delta, same.p_value) == (0.0, 1.0)
 
 
@@ -227,7 +240,7 @@ def test_noise_is_not_significant():
     first, second = (
         np.stack([rng.binomial(10, 0.3, 200), 0 * words, 0 * words, words], axis=1) for _ in "ab"
     )
-    assert compare_counts(first, second, Metric(), BootstrapConfig()).p_value > 0.05
+    assert compared(first, second).p_value > 0.05
 
 
 def test_comparison_needs_the_same_references():
