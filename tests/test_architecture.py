@@ -1,7 +1,10 @@
 """The layout is a rule: who may import whom, where each library is used, and what no file may hold."""
 
 import ast
+import re
 import subprocess
+import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,7 +32,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "gguf": ("speech_adapter/llama.py",),
     "av": ("speech_core/audio", "recipes/data/"),
     "soundfile": ("speech_core/audio", "recipes/", "llama_speech/evaluation/"),
-    "soxr": ("speech_core/audio", "recipes/"),
+    "soxr": ("speech_core/resampling.py", "recipes/"),
     "librosa": (),
     "jiwer": ("llama_speech/evaluation/scores.py",),
     "sacrebleu": ("llama_speech/evaluation/scores.py",),
@@ -100,6 +103,36 @@ def misplaced_libraries(path: Path, source: str) -> list[str]:
     ]
 
 
+# import name -> distribution, where they differ
+DISTRIBUTIONS = {
+    "py_nanotts": "py-nanotts",
+    "hibari": "hibari-tts",
+    "faster_whisper": "faster-whisper",
+    "ctranslate2": "faster-whisper",  # what it runs on
+    "silero_vad": "silero-vad",
+    "whisper_normalizer": "whisper-normalizer",
+}
+EXTRA_PLACES = ("llama_speech/evaluation/", "llama_speech/cli/evaluate.py", "recipes/")
+
+
+def declared(*extras: str) -> set[str]:
+    """Distributions in pyproject.toml: the base ones and those of the extras."""
+    project = tomllib.loads(read(Path("pyproject.toml")))["project"]
+    lines = [
+        *project["dependencies"],
+        *(line for extra in extras for line in project["optional-dependencies"][extra]),
+    ]
+    return {re.split(r"[<>=~!\[; ]", line, maxsplit=1)[0] for line in lines}
+
+
+def third_party(path: Path) -> Iterator[tuple[int, str]]:
+    """(line, distribution) of each import that is neither ours nor Python's."""
+    for line, module in imported_modules(path, read(path)):
+        name = module.split(".")[0]
+        if name not in EDGES and name not in sys.stdlib_module_names:
+            yield line, DISTRIBUTIONS.get(name, name)
+
+
 def test_the_tree_was_found():
     assert {path.parts[0] for path in SOURCES} >= {
         "speech_core",
@@ -117,6 +150,13 @@ def test_imports_follow_the_table(path):
 @pytest.mark.parametrize("path", SOURCES, ids=str)
 def test_libraries_stay_in_their_place(path):
     assert misplaced_libraries(path, read(path)) == []
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=str)
+def test_imported_libraries_are_declared(path):
+    extras = ("eval", "train") if path.as_posix().startswith(EXTRA_PLACES) else ()
+    known = declared(*extras)
+    assert [f"{path}:{line} imports {name}" for line, name in third_party(path) if name not in known] == []
 
 
 def test_prosody_sees_only_the_phone_inventory():

@@ -47,7 +47,7 @@ def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
 def test_changelog_names_the_version_of_the_package():
     version = tomllib.loads(read("pyproject.toml"))["project"]["version"]
     assert re.findall(r"^## (\S+)", read("CHANGELOG.md"), re.MULTILINE)[0] == version
-    assert re.search(r"^version: (\S+)$", read("CITATION.cff"), re.MULTILINE).group(1) == version
+    assert re.findall(r"^version: (\S+)$", read("CITATION.cff"), re.MULTILINE) == [version]
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
