@@ -1,4 +1,4 @@
-"""What a transcription gives: text, segments, words. Field names and JSON are those that Whisper's users know."""
+"""What a transcription gives: text, segments, words. Field names and JSON are those of Whisper."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,7 @@
 """Cutting audio of any length into pieces the recognizer takes, while it arrives and in bounded memory.
 
 With voice activity: pieces hold the speech, end in pauses, and never overlap; the longer a piece already is,
-the shorter the pause that ends it. Without: pieces tile the audio, cut where it is quietest. Every stream here
+the shorter the pause that ends it. Without: pieces tile the audio, cut where it is quietest. Every stream
 follows the contract push / flush, and its pieces do not depend on how the audio was chunked.
 """
 

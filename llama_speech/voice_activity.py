@@ -1,8 +1,8 @@
 """Voice activity: how likely each 32 ms of audio are speech.
 
 Network and weights are those of silero-vad 6 (16 kHz), run for many windows at once and with the state as a
-value, so that one set of weights serves any number of streams. The package itself is never imported, since that
-sets the number of threads of the whole process.
+value, so that one set of weights serves any number of streams. The package itself is never imported: that
+would set the number of threads of the whole process.
 """
 
 import importlib.util

@@ -88,7 +88,7 @@ def _cue_text(text: str) -> str:
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Write UTF-8 so that the file is either the old or the whole new one. Raises InputError if it cannot be."""
+    """Write UTF-8; the file is the old or the whole new one. Raises InputError if it cannot be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
