@@ -21,7 +21,7 @@ help:  ## list the targets
 	while IFS='|' read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
 
 demo: .venv/.install  ## set everything up, then transcribe the clips of samples/
-	@$(BIN)/python -m recipes.demo $(ARGS)
+	@$(BIN)/llama-speech demo $(ARGS)
 
 install: .venv/.install  ## the environment for using the tool: .venv/bin/llama-speech
 

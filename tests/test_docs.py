@@ -30,10 +30,7 @@ def checkout(tmp_path):
     (tmp_path / "samples").symlink_to(ROOT / "samples")
     command = tmp_path / ".venv" / "bin" / "llama-speech"
     command.parent.mkdir(parents=True)
-    command.write_text(
-        f'#!/bin/sh\nexec "{sys.executable}" -c '
-        '"import sys; from llama_speech.cli.main import main; sys.exit(main())" "$@"\n'
-    )
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m llama_speech "$@"\n')
     command.chmod(0o755)
     return tmp_path
 
@@ -44,8 +41,11 @@ def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
-def test_changelog_names_the_version_of_the_package():
+def test_documents_and_code_name_the_version_of_the_package():
+    import llama_speech
+
     version = tomllib.loads(read("pyproject.toml"))["project"]["version"]
+    assert llama_speech.__version__ == version
     assert re.findall(r"^## (\S+)", read("CHANGELOG.md"), re.MULTILINE)[0] == version
     assert re.findall(r"^version: (\S+)$", read("CITATION.cff"), re.MULTILINE) == [version]
 
@@ -73,9 +73,7 @@ def test_make_targets_named_in_documents_exist(name):
 
 def test_options_named_in_readme_exist():
     """Options of `transcribe` in README are options of its help, which goes to standard output."""
-    done = run(
-        [sys.executable, "-c", "from llama_speech.cli.main import main; main()", "transcribe", "--help"], ROOT
-    )
+    done = run([sys.executable, "-m", "llama_speech", "transcribe", "--help"], ROOT)
     assert done.returncode == 0, done.stderr
     lines = [line for line in read("README.md").splitlines() if "llama-speech transcribe" in line]
     named = {option for line in lines for option in re.findall(r"(?<!\S)--[a-z-]+", line)}
