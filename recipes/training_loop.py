@@ -7,6 +7,7 @@ Starting the same command again goes on from the last checkpoint; SIGTERM and Ct
 
 import json
 import logging
+import math
 import os
 import shutil
 import signal
@@ -18,7 +19,7 @@ from types import FrameType
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from speech_core.checkpoint import read_json, write_json
 from speech_core.errors import ConfigError
@@ -216,7 +217,7 @@ class TrainingLoop:
         return total
 
     def _log(self, recent: list[Metrics]) -> None:
-        metrics = {name: sum(m[name] for m in recent) / len(recent) for name in recent[0]}
+        metrics = {name: mean_of_numbers([m[name] for m in recent]) for name in recent[0]}
         metrics["audio_hours"] = self.audio_s / 3600
         metrics["times_real_time"] = self.audio_s / max(self.train_s, 1e-9)
         left_s = self.train_s / self.step * (self.config.max_steps - self.step)
@@ -259,6 +260,7 @@ class TrainingLoop:
     def _record(self, kind: str, metrics: Metrics) -> None:
         if not self.accelerator.is_main_process:
             return
+        metrics = {name: value for name, value in metrics.items() if not math.isnan(value)}
         line = {"kind": kind, "step": self.step, "train_s": round(self.train_s, 1), **metrics}
         with (self.config.run_dir / "metrics.jsonl").open("a", encoding="utf-8") as out:
             out.write(json.dumps(line) + "\n")
@@ -321,6 +323,7 @@ def run(task: Task, config: LoopConfig) -> Metrics:
     return TrainingLoop(task, config).run()
 
 
-def mean_metric(values: Tensor) -> float:
-    """Mean over the entries that are numbers; NaN when none is."""
-    return float(values.nanmean())
+def mean_of_numbers(values: list[float]) -> float:
+    """Mean over the values that are not NaN; NaN when none is."""
+    numbers = [value for value in values if not math.isnan(value)]
+    return sum(numbers) / len(numbers) if numbers else math.nan

@@ -48,7 +48,9 @@ class SpeechAdapter(nn.Module):
         """The same blocks counted in positions. Raises ConfigError if a block is no whole number of positions."""
         stride = self.config.stride
         if chunking.size % stride or chunking.left_context % stride:
-            raise ConfigError(f"block and left context must be multiples of {stride} encodings, the adapter's stride")
+            raise ConfigError(
+                f"block and left context must be multiples of {stride} encodings, the adapter's stride"
+            )
         return Chunking(chunking.size // stride, chunking.left_context // stride)
 
     def forward(
@@ -57,7 +59,11 @@ class SpeechAdapter(nn.Module):
         """(batch, encodings, d_encoder), (batch,) -> (batch, positions, d_llama), ceil(lengths / stride)."""
         blocks = self.position_chunking(chunking) if chunking else None
         clean = encodings * length_mask(lengths, encodings.shape[1])[:, :, None].to(encodings.dtype)
-        x = self._convolve(functional.pad(clean, (0, 0, 1, 1))) if chunking is None else self._by_block(clean, chunking)
+        x = (
+            self._convolve(functional.pad(clean, (0, 0, 1, 1)))
+            if chunking is None
+            else self._by_block(clean, chunking)
+        )
         lengths = torch.div(lengths + self.config.stride - 1, self.config.stride, rounding_mode="floor")
         angles = self._angles(0, x.shape[1]).to(x.device)
         mask = attention_mask(lengths, x.shape[1], blocks)
@@ -83,7 +89,9 @@ class SpeechAdapter(nn.Module):
         return out
 
     def _angles(self, start: int, total: int) -> Tensor:
-        return rotary_angles(start, total, self.config.d_model // self.config.num_heads, self.config.rope_base)
+        return rotary_angles(
+            start, total, self.config.d_model // self.config.num_heads, self.config.rope_base
+        )
 
     def init_state(self, batch: int = 1) -> AdapterState:
         """The state before the first block."""
@@ -95,6 +103,8 @@ class SpeechAdapter(nn.Module):
         """One block of encodings; left_context counts positions. Blocks joined equal `forward` with that chunking."""
         x = self._convolve(functional.pad(torch.cat([state.encoding, encodings], dim=1), (0, 0, 0, 1)))
         angles = self._angles(state.position, x.shape[1]).to(x.device)
-        attended, attention = self.attention.step(self.attention_norm(x), angles, state.attention, left_context)
+        attended, attention = self.attention.step(
+            self.attention_norm(x), angles, state.attention, left_context
+        )
         last = torch.cat([state.encoding, encodings], dim=1)[:, -1:]
         return self._finish(x + attended), AdapterState(last, attention, state.position + x.shape[1])

@@ -23,14 +23,21 @@ class AdapterConfig:
     kernel: int = 3
     stride: int = 2  # encodings of one position
     rope_base: float = 10_000.0
-    compression: str = "none"  # "none": every position goes to the Llama (the paper); "ctc": one per token found
+    compression: str = (
+        "none"  # "none": every position goes to the Llama (the paper); "ctc": one per token found
+    )
     ctc_vocabulary: int = 0  # tokens of the CTC head, blank not counted; 0 = no head
 
     def __post_init__(self) -> None:
-        if min(self.d_encoder, self.d_model, self.d_feedforward, self.num_heads, self.d_llama, self.stride) < 1:
+        if (
+            min(self.d_encoder, self.d_model, self.d_feedforward, self.num_heads, self.d_llama, self.stride)
+            < 1
+        ):
             raise ConfigError("adapter sizes must be positive")
         if self.d_model % self.num_heads or (self.d_model // self.num_heads) % 2:
-            raise ConfigError("d_model must be a multiple of num_heads, and the size of a head even (rotary pairs)")
+            raise ConfigError(
+                "d_model must be a multiple of num_heads, and the size of a head even (rotary pairs)"
+            )
         if self.kernel != 3:
             raise ConfigError(f"kernel is {self.kernel}: block mode is defined for 3")
         if self.compression not in COMPRESSIONS:

@@ -4,6 +4,7 @@ So the adapter learns, without a pass through the Llama, to put its outputs wher
 (after LegoSLM, arXiv 2505.11352). The head knows a subset of the Llama's vocabulary; index 0 is the blank.
 """
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -37,19 +38,27 @@ class CtcHead(nn.Module):
         self.bias = nn.Parameter(torch.zeros(vocabulary + 1))
 
     @torch.no_grad()
-    def bind(self, token_embeddings: Tensor, start_scale: bool = False) -> None:
-        """Take the frozen rows of the Llama's embedding matrix (llama vocabulary, d_llama).
+    def bind(self, token_embeddings: Tensor) -> None:
+        """Take the frozen rows of the Llama's embedding matrix (llama vocabulary, d_llama)."""
+        rows = token_embeddings[self.token_ids.to(token_embeddings.device)]
+        self.embeddings = rows.float().to(self.blank.device)
 
-        start_scale: also set the factor so that an output equal to an embedding scores about 8 (new heads only).
+    @torch.no_grad()
+    def start(self, token_counts: Tensor, blank_share: float = 0.8) -> None:
+        """Begin a new, bound head: prior probabilities as biases, and an output equal to an embedding scores 8.
+
+        token_counts (vocabulary,): how often each token occurs in the training text.
         """
-        self.embeddings = token_embeddings[self.token_ids.to(token_embeddings.device)].float().to(self.blank.device)
-        if start_scale:
-            self.scale.fill_(float((8.0 / self.embeddings.square().sum(-1).mean()).log()))
+        shares = (token_counts.float() + 1) / (token_counts.float() + 1).sum()
+        self.bias[0], self.bias[1:] = math.log(blank_share), ((1 - blank_share) * shares).log()
+        self.scale.fill_(float((8.0 / self.embeddings.square().sum(-1).mean()).log()))
 
     def log_probs(self, embeds: Tensor) -> Tensor:
         """(batch, positions, d_llama) -> (batch, positions, 1 + vocabulary), float32, blank first."""
         rows = torch.cat([self.blank[None], self.embeddings])
-        scores = functional.linear(embeds * self.scale.exp(), rows.to(embeds.dtype), self.bias.to(embeds.dtype))
+        scores = functional.linear(
+            embeds * self.scale.exp(), rows.to(embeds.dtype), self.bias.to(embeds.dtype)
+        )
         return scores.float().log_softmax(-1)
 
     def greedy(self, log_probs: Tensor, lengths: Tensor) -> list[CtcHypothesis]:

@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from speech_adapter.kv_cache import KeyValueCache
 from speech_adapter.tokenizer import CHATML_TEMPLATE, ChatTokenizer, SpecialTokens
 from speech_core.errors import CheckpointError, ConfigError
 
@@ -262,3 +263,38 @@ def _quiet(transformers: ModuleType, where: _Location) -> Iterator[None]:
 
 def _first_line(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def run_with_cache(
+    model: Any,
+    embeds: Tensor,
+    mask: Tensor,
+    positions: Tensor,
+    cache: KeyValueCache | None,
+    hidden_layer: int | None,
+) -> tuple[Tensor, Tensor | None, KeyValueCache]:
+    """Run embeddings behind a cache: last hidden states, output of layer `hidden_layer`, new cache.
+
+    hidden_layer counts from 1. embeds (batch, positions, d_model), mask and positions (batch, positions).
+    The cache given is not changed.
+    """
+    transformers = import_transformers()
+    past = transformers.DynamicCache()
+    visible = mask
+    if cache is not None:
+        for layer, (keys, values) in enumerate(zip(cache.keys, cache.values, strict=True)):
+            past.update(keys[:, :, : cache.slots], values[:, :, : cache.slots], layer)
+        visible = torch.cat([cache.mask, mask], dim=1)
+    output = model.model(
+        inputs_embeds=embeds.to(model.get_input_embeddings().weight.dtype),
+        attention_mask=visible.long(),
+        position_ids=positions,
+        past_key_values=past,
+        use_cache=True,
+        output_hidden_states=hidden_layer is not None,
+    )
+    layers = output.past_key_values.layers
+    all_keys, all_values = tuple(layer.keys for layer in layers), tuple(layer.values for layer in layers)
+    new_cache = KeyValueCache(all_keys, all_values, visible, [visible.shape[1]])
+    hidden = output.hidden_states[hidden_layer] if hidden_layer is not None else None
+    return output.last_hidden_state, hidden, new_cache

@@ -19,10 +19,13 @@ from speech_encoder.subsampling import stack_frames
 
 
 class BestRqOutput(NamedTuple):
-    """loss: mean over masked encodings and books, in nats; the rest are figures to watch, without gradient."""
+    """loss: mean over masked encodings and books, in nats; the rest are figures to watch, without gradient.
+
+    Figures of books that this step left out (`codebooks_per_step`) are NaN.
+    """
 
     loss: Tensor
-    accuracy: Tensor  # (books,) share of masked targets predicted; NaN for books this step left out
+    accuracy: Tensor  # (books,) share of masked targets predicted
     codes_used: Tensor  # (books,) distinct codes among the targets
     code_entropy: Tensor  # (books,) entropy of the targets in nats
     masked_share: Tensor  # masked share of the valid encodings
@@ -76,14 +79,11 @@ class RandomProjectionQuantizer(nn.Module):
         self.register_buffer("codebooks", functional.normalize(codes, dim=-1))
 
     @torch.no_grad()
-    def forward(self, stacked: Tensor) -> Tensor:
-        """Nearest code by cosine: (items, mels * stack) normalised clean features -> (items, books), int64."""
+    def forward(self, stacked: Tensor, book: int) -> Tensor:
+        """Nearest code of one book by cosine: (items, mels * stack) normalised clean features -> (items,) int64."""
         with torch.autocast(stacked.device.type, enabled=False):
-            codes = [
-                functional.normalize(stacked.float() @ projection, dim=-1) @ book.T
-                for projection, book in zip(self.projections, self.codebooks, strict=True)
-            ]
-            return torch.stack([similarity.argmax(-1) for similarity in codes], dim=-1)
+            codes = functional.normalize(stacked.float() @ self.projections[book], dim=-1)
+            return (codes @ self.codebooks[book].T).argmax(-1)
 
 
 class BestRq(nn.Module):
@@ -105,9 +105,8 @@ class BestRq(nn.Module):
         stacked, encoding_lengths = stack_frames(clean, lengths, stack)
         masked = sample_mask(encoding_lengths, stacked.shape[1], self.config, stack, generator)
         encodings, _ = self.encoder.encode(self._fill(clean, masked, generator), lengths)
-        targets = self.quantizer(stacked[masked])
-        valid = encoding_lengths.sum().clamp(min=1)
-        return self._score(encodings[masked], targets, masked.sum() / valid, generator)
+        share = masked.sum() / encoding_lengths.sum().clamp(min=1)
+        return self._score(encodings[masked], stacked[masked], share, generator)
 
     def _fill(self, clean: Tensor, masked: Tensor, generator: torch.Generator) -> Tensor:
         """Noise in place of the masked mel frames."""
@@ -115,17 +114,23 @@ class BestRq(nn.Module):
         frames = masked.repeat_interleave(self.encoder.config.stack, dim=1)[:, : clean.shape[1], None]
         return torch.where(frames, noise, clean)
 
-    def _score(self, hidden: Tensor, targets: Tensor, share: Tensor, generator: torch.Generator) -> BestRqOutput:
-        """hidden (masked, d_model), targets (masked, books)."""
+    def _score(self, hidden: Tensor, stacked: Tensor, share: Tensor, generator: torch.Generator) -> BestRqOutput:
+        """hidden (masked, d_model), stacked (masked, mels * stack) clean."""
         books = self.config.num_codebooks
         chosen = torch.randperm(books, generator=generator)[: self.config.codebooks_per_step or books].tolist()
+        figures = torch.full((3, books), float("nan"))  # accuracy, codes used, entropy
         losses = []
-        accuracy = torch.full((books,), float("nan"))
         for book in chosen:
+            targets = self.quantizer(stacked, book)
             logits = self.heads[book](hidden).float()
-            losses.append(functional.cross_entropy(logits, targets[:, book]))
-            accuracy[book] = (logits.detach().argmax(-1) == targets[:, book]).float().mean()
-        counts = torch.stack([torch.bincount(column, minlength=self.config.codebook_size) for column in targets.T])
-        frequency = counts / counts.sum(-1, keepdim=True).clamp(min=1)
-        entropy = -(frequency * frequency.clamp(min=1e-12).log()).sum(-1)
-        return BestRqOutput(torch.stack(losses).mean(), accuracy, (counts > 0).sum(-1), entropy, share)
+            losses.append(functional.cross_entropy(logits, targets))
+            figures[0, book] = (logits.detach().argmax(-1) == targets).float().mean()
+            figures[1:, book] = torch.stack(_usage(targets, self.config.codebook_size))
+        return BestRqOutput(torch.stack(losses).mean(), *figures, share)
+
+
+def _usage(targets: Tensor, codebook_size: int) -> tuple[Tensor, Tensor]:
+    """Distinct codes among the targets, and their entropy in nats."""
+    counts = torch.bincount(targets, minlength=codebook_size)
+    frequency = counts / counts.sum().clamp(min=1)
+    return (counts > 0).sum().float(), torch.special.entr(frequency).sum()

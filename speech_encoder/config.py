@@ -92,7 +92,7 @@ class BestRqConfig:
 
 ENCODER_PRESETS: dict[str, EncoderConfig] = {
     "tiny": EncoderConfig(num_layers=2, d_model=32, d_feedforward=64, num_heads=2, dropout=0.0),
-    "small": EncoderConfig(stack=8, num_layers=12, d_model=256, d_feedforward=1024, num_heads=4),
+    "small": EncoderConfig(stack=8, num_layers=12, d_model=256, d_feedforward=1024, num_heads=4, dropout=0.0),
     "paper": EncoderConfig(),
 }
 

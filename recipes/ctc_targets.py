@@ -1,0 +1,109 @@
+"""Text to CTC classes: the part of the Llama's vocabulary a CTC head knows, and small units for the auxiliary head."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+from torch import Tensor
+
+from speech_core.checkpoint import read_json
+from speech_core.errors import InputError
+
+
+def choose_vocabulary(tokenizer: Tokenizer, texts: Iterable[str], size: int) -> list[int]:
+    """Llama token ids for a CTC head: all single characters of the texts, then the most frequent tokens, sorted.
+
+    With the characters any text of the same alphabet can be written. Raises InputError when there is no text.
+    """
+    counts: Counter[int] = Counter()
+    characters: set[str] = set()
+    for encoding in tokenizer.encode_batch(list(texts), add_special_tokens=False):
+        counts.update(encoding.ids)
+        characters.update("".join(encoding.tokens))
+    if not counts:
+        raise InputError("there are no texts to choose a vocabulary from: the caches hold unlabelled speech only")
+    single = [tokenizer.token_to_id(character) for character in sorted(characters)]
+    chosen = {token for token in single if token is not None}
+    for token, _ in counts.most_common():
+        if len(chosen) >= size:
+            break
+        chosen.add(token)
+    return sorted(chosen)
+
+
+class CtcTargets:
+    """Texts as classes of a CTC head: class i + 1 is `token_ids[i]`; tokens the head lacks are written in pieces."""
+
+    def __init__(self, tokenizer: Tokenizer, token_ids: list[int]) -> None:
+        self.tokenizer = tokenizer
+        self.token_ids = token_ids
+        self.classes = {token: number + 1 for number, token in enumerate(token_ids)}
+        self.pieces = {tokenizer.id_to_token(token): number for token, number in self.classes.items()}
+        self.longest = max(len(piece) for piece in self.pieces)
+        self._split: dict[int, list[int]] = {}
+
+    def __call__(self, text: str) -> list[int]:
+        """Classes of one text, white space squeezed."""
+        ids = self.tokenizer.encode(" ".join(text.split()), add_special_tokens=False).ids
+        return [number for token in ids for number in self._of_token(token)]
+
+    def count(self, texts: Iterable[str]) -> Tensor:
+        """How often each class occurs in some texts: (vocabulary,) int64."""
+        counts = torch.zeros(len(self.token_ids), dtype=torch.int64)
+        for text in texts:
+            for number in self(text):
+                counts[number - 1] += 1
+        return counts
+
+    def _of_token(self, token: int) -> list[int]:
+        if token in self.classes:
+            return [self.classes[token]]
+        if token not in self._split:
+            self._split[token] = self._in_pieces(self.tokenizer.id_to_token(token))
+        return self._split[token]
+
+    def _in_pieces(self, rest: str) -> list[int]:
+        """Longest known pieces from the left; characters the head has never seen are left out."""
+        numbers = []
+        while rest:
+            lengths = range(min(self.longest, len(rest)), 0, -1)
+            length = next((n for n in lengths if rest[:n] in self.pieces), 0)
+            if length:
+                numbers.append(self.pieces[rest[:length]])
+            rest = rest[max(length, 1) :]
+        return numbers
+
+
+def train_small_units(texts: Iterable[str], size: int) -> Tokenizer:
+    """Byte pair encoding of lower-case letters and apostrophes, for the auxiliary CTC head; id 0 is the blank."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.normalizer = normalizers.Sequence([  # type: ignore[assignment]
+        normalizers.NFKC(), normalizers.Lowercase(), normalizers.Replace("’", "'"),
+        normalizers.Replace(_not_spoken(), " "),
+    ])  # fmt: skip
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()  # type: ignore[assignment]
+    trainer = trainers.BpeTrainer(vocab_size=size, special_tokens=["<blank>"], show_progress=False)
+    tokenizer.train_from_iterator(texts, trainer)
+    return tokenizer
+
+
+def _not_spoken() -> Any:
+    from tokenizers import Regex
+
+    return Regex(r"[^\p{L}\p{N}']+")
+
+
+def save_targets(path: Path, token_ids: list[int], small_units: Tokenizer) -> None:
+    """Keep the classes of a run, so that it resumes with the same ones."""
+    value = {"token_ids": token_ids, "small_units": json.loads(small_units.to_str())}
+    path.write_text(json.dumps(value, ensure_ascii=False), encoding="utf-8")
+
+
+def load_targets(path: Path) -> tuple[list[int], Tokenizer]:
+    """The classes of a run."""
+    value = read_json(path)
+    return value["token_ids"], Tokenizer.from_str(json.dumps(value["small_units"]))

@@ -1,0 +1,251 @@
+"""Train encoder and adapter by CTC in the embedding space of a frozen Llama, without a pass through it.
+
+    python -m recipes.finetune_speech --llama CACHE/default-llama --caches DATA/real-en DATA/synthetic-en \
+        --held-out DATA/dev-* --encoder RUNS/best-rq/export/speech_encoder --run-dir RUNS/ctc --max-steps 20000
+    accelerate launch -m recipes.finetune_speech --encoder-preset paper --adapter-preset paper_8b ...
+
+On a CPU, for a look: add `--encoder-preset tiny --adapter-preset tiny --max-steps 50`. The next stage, through the
+Llama, is `recipes.finetune_llama`. Method: speech_adapter/ctc.py; the auxiliary head over small units on the encoder
+only speeds the start and is thrown away (LoopConfig and RunConfig list all options).
+"""
+
+import logging
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+from torch.nn import functional
+
+from llama_speech.evaluation.scores import Metric, count_edits, error_rate, prepare_texts
+from recipes import options, training_loop
+from recipes.ctc_targets import CtcTargets, choose_vocabulary, load_targets, save_targets, train_small_units
+from recipes.data.augment import SpecAugmentConfig, spec_augment
+from recipes.data.features_cache import FeatureCache
+from recipes.data.statistics import feature_statistics
+from recipes.options import option
+from recipes.speech_batches import SpeechBatch, SpeechBatches
+from recipes.training_loop import LoopConfig, Metrics
+from speech_adapter.adapter import SpeechAdapter
+from speech_adapter.config import ADAPTER_PRESETS
+from speech_adapter.ctc import CtcHead
+from speech_adapter.model import SpeechModel, load_speech_model, read_token_embeddings, save_speech_model
+from speech_core.checkpoint import load_config, load_weights, write_json
+from speech_core.masks import Chunking
+from speech_encoder.config import ENCODER_PRESETS, EncoderConfig
+from speech_encoder.conformer import SpeechEncoder
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Options of this recipe."""
+
+    loop: LoopConfig
+    llama: Path = option(Path(), "folder of the frozen Llama (its embedding matrix and tokenizer are read)")
+    caches: tuple[Path, ...] = option((), "feature caches to learn from; items without text are left out")
+    weights: tuple[float, ...] = option((), "how often items of each cache come in an epoch (default: once)")
+    held_out: tuple[Path, ...] = option((), "feature caches to measure the word error rate on")
+    held_out_items: int = option(30, "items of each held-out cache to measure on")
+    init: Path | None = option(None, "folder with speech_encoder and speech_adapter to go on from")
+    encoder: Path | None = option(None, "folder of a pre-trained encoder to start from")
+    encoder_preset: str = option("small", f"encoder sizes without one: {', '.join(ENCODER_PRESETS)}")
+    adapter_preset: str = option("small", f"adapter sizes: {', '.join(ADAPTER_PRESETS)}")
+    vocabulary: int = option(4096, "Llama tokens the CTC head knows")
+    small_units: int = option(512, "units of the auxiliary head on the encoder")
+    auxiliary_weight: float = option(0.4, "weight of the auxiliary loss")
+    batch_frames: int = option(16_000, "frames of one batch, padding included (100 a second)")
+    max_item_frames: int = option(2_000, "longer items are left out")
+    short_first_epochs: int = option(0, "epochs in order of length")
+    chunk_share: float = option(0.4, "share of batches encoded in random blocks, for live use")
+    encoder_rate: float = option(1.0, "learning rate of the encoder over that of the rest")
+
+
+class CtcModel(nn.Module):
+    """Encoder, adapter and CTC head, with the auxiliary head; called by the loop with a batch."""
+
+    def __init__(self, speech: SpeechModel, targets: CtcTargets, small_units: Tokenizer, config: RunConfig) -> None:
+        super().__init__()
+        self.speech = speech
+        width = speech.encoder.config.d_model
+        self.auxiliary = nn.Linear(width, small_units.get_vocab_size())
+        self.targets, self.small_units, self.config = targets, small_units, config
+
+    def forward(self, batch: SpeechBatch) -> tuple[Tensor, Metrics]:
+        """Summed CTC losses per target class, and figures of a batch."""
+        generator = torch.Generator().manual_seed(batch.seed)
+        encoder = self.speech.encoder
+        lengths = batch.lengths.to(encoder.feature_mean.device)
+        features = encoder.normalise(batch.features.to(lengths.device))
+        features = spec_augment(features, lengths, SpecAugmentConfig(), generator)
+        chunking = random_chunking(self.config.chunk_share, self.speech.adapter.config.stride, generator)
+        encodings, encoding_lengths = encoder.encode(features, lengths, chunking)
+        embeds, positions = self.speech.adapter(encodings, encoding_lengths, chunking)
+        classes = [self.targets(text or "") for text in batch.texts]
+        loss = ctc_loss(self.speech.ctc.log_probs(embeds), positions, classes)
+        units = [self.small_units.encode(text or "").ids for text in batch.texts]
+        auxiliary = ctc_loss(self.auxiliary(encodings).float().log_softmax(-1), encoding_lengths, units)
+        figures = {"ctc_loss": float(loss.detach()), "auxiliary_loss": float(auxiliary.detach())}
+        return loss + self.config.auxiliary_weight * auxiliary, figures
+
+
+def random_chunking(share: float, stride: int, generator: torch.Generator) -> Chunking | None:
+    """None, or with probability `share` blocks of 8 to 24 positions with 16 to 64 before them."""
+    if float(torch.rand((), generator=generator)) >= share:
+        return None
+    size, context = (int(torch.randint(low, high, (), generator=generator)) for low, high in ((8, 25), (16, 65)))
+    return Chunking(size * stride, context * stride)
+
+
+def ctc_loss(log_probs: Tensor, lengths: Tensor, classes: list[list[int]]) -> Tensor:
+    """CTC loss summed over items, per target class; items too short for their text count as zero."""
+    flat = torch.tensor([number for item in classes for number in item], dtype=torch.int64)
+    counts = torch.tensor([len(item) for item in classes], dtype=torch.int64)
+    device = log_probs.device
+    total = functional.ctc_loss(
+        *(log_probs.transpose(0, 1), flat.to(device), lengths.to(device), counts.to(device)),
+        reduction="sum",
+        zero_infinity=True,
+    )
+    return total / max(len(flat), 1)
+
+
+@dataclass
+class CtcTask:
+    """What the loop trains."""
+
+    model: CtcModel
+    batches: SpeechBatches
+    held_out: dict[str, list[SpeechBatch]]
+    config: RunConfig
+    sources: list[dict[str, Any]] = field(default_factory=list)
+
+    def audio_seconds(self, batch: SpeechBatch) -> float:
+        """Seconds of audio in a batch."""
+        return float(batch.lengths.sum()) / self.batches.frame_rate_hz
+
+    def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
+        """The encoder apart, for a rate of its own."""
+        decay = self.config.loop.weight_decay
+        encoder = training_loop.plain_groups(self.model.speech.encoder, decay)
+        rest = nn.ModuleList([self.model.speech.adapter, self.model.speech.ctc, self.model.auxiliary])
+        return [{**g, "scale": self.config.encoder_rate} for g in encoder] + training_loop.plain_groups(rest, decay)
+
+    @torch.no_grad()
+    def evaluate(self, model: nn.Module) -> Metrics:
+        """Word error rate of the CTC head on each held-out cache, and of all together, in percent."""
+        metrics: Metrics = {}
+        everything = np.zeros((0, 4), dtype=np.int64)
+        for name, batches in self.held_out.items():
+            wanted, got = self._transcribe(model.speech, batches)  # type: ignore[arg-type]
+            counts = count_edits(prepare_texts(wanted, Metric()), prepare_texts(got, Metric()))
+            metrics[f"wer_{name}"] = 100 * (error_rate(counts) or 0.0)
+            everything = np.concatenate([everything, counts])
+        if self.held_out:
+            metrics["wer"] = 100 * (error_rate(everything) or 0.0)
+        return metrics
+
+    def _transcribe(self, speech: SpeechModel, batches: list[SpeechBatch]) -> tuple[list[str], list[str]]:
+        wanted: list[str] = []
+        got: list[str] = []
+        for batch in batches:
+            log_probs, lengths = speech.ctc_log_probs(batch.features, batch.lengths)
+            found = speech.ctc.greedy(log_probs, lengths)
+            wanted += [text or "" for text in batch.texts]
+            got += [self.model.targets.tokenizer.decode(item.token_ids) for item in found]
+        logger.info("heard %r for %r", got[-1], wanted[-1])
+        return wanted, got
+
+    def export(self, model: nn.Module, folder: Path, training: dict[str, Any]) -> None:
+        """Encoder, adapter and CTC head."""
+        save_speech_model(folder, model.speech, {**training, "method": "CTC", "sources": self.sources})  # type: ignore[arg-type]
+
+
+def build(config: RunConfig) -> CtcTask:
+    """Model and data of one run."""
+    cache = FeatureCache(config.caches)
+    torch.manual_seed(config.loop.seed)
+    tokenizer = Tokenizer.from_file(str(config.llama / "tokenizer.json"))
+    token_ids, small_units = _targets(config, tokenizer, cache)
+    targets = CtcTargets(tokenizer, token_ids)
+    speech = _speech_model(config, targets, cache)
+    weights = _item_weights(config, cache)
+    batches = SpeechBatches(cache, config.batch_frames, config.loop.seed, 30, weights, config.short_first_epochs)
+    held_out = {path.name: _some(path, config) for path in config.held_out}
+    model = CtcModel(speech, targets, small_units, config)
+    sources = [{"cache": path.name, "hours": round(FeatureCache([path]).hours, 2)} for path in config.caches]
+    return CtcTask(model, batches, held_out, config, sources)
+
+
+def _targets(config: RunConfig, tokenizer: Tokenizer, cache: FeatureCache) -> tuple[list[int], Tokenizer]:
+    """The classes of this run: those it began with, those of `init`, or new ones."""
+    path = config.loop.run_dir / "targets.json"
+    if path.exists():
+        return load_targets(path)
+    texts = sorted({text for text in cache.texts if text})
+    if config.init:
+        token_ids = load_speech_model(config.init, config.llama).ctc.token_ids.tolist()
+    else:
+        token_ids = choose_vocabulary(tokenizer, texts, config.vocabulary)
+    small_units = train_small_units(texts, config.small_units)
+    save_targets(path, token_ids, small_units)
+    return token_ids, small_units
+
+
+def _speech_model(config: RunConfig, targets: CtcTargets, cache: FeatureCache) -> SpeechModel:
+    if config.init:
+        return load_speech_model(config.init, config.llama)
+    sizes = load_config(config.encoder, EncoderConfig) if config.encoder else ENCODER_PRESETS[config.encoder_preset]
+    encoder = SpeechEncoder(sizes)
+    if config.encoder:
+        load_weights(config.encoder, encoder)
+    else:
+        encoder.feature_mean, encoder.feature_std = feature_statistics(cache)
+    embeddings = read_token_embeddings(config.llama)
+    adapter_sizes = replace(
+        ADAPTER_PRESETS[config.adapter_preset],
+        d_encoder=sizes.d_model,
+        d_llama=embeddings.shape[1],
+        ctc_vocabulary=len(targets.token_ids),
+    )
+    adapter, ctc = SpeechAdapter(adapter_sizes), CtcHead(len(targets.token_ids), embeddings.shape[1])
+    adapter.match_scale(embeddings)
+    ctc.token_ids = torch.tensor(targets.token_ids)
+    ctc.bind(embeddings)
+    ctc.start(targets.count({text for text in cache.texts if text}))
+    return SpeechModel(encoder, adapter, ctc)
+
+
+def _item_weights(config: RunConfig, cache: FeatureCache) -> NDArray[np.float64]:
+    """Zero for items without text or too long, else the weight of their cache."""
+    labelled = np.array([text is not None for text in cache.texts]) & (cache.lengths <= config.max_item_frames)
+    of_cache = config.weights or (1.0,) * len(config.caches)
+    sizes = [len(FeatureCache([path])) for path in config.caches]
+    return np.repeat(np.asarray(of_cache, dtype=np.float64), sizes) * labelled
+
+
+def _some(path: Path, config: RunConfig) -> list[SpeechBatch]:
+    """The first items of a held-out cache that have text."""
+    cache = FeatureCache([path])
+    chosen = np.zeros(len(cache))
+    labelled = [number for number, text in enumerate(cache.texts) if text]
+    chosen[labelled[: config.held_out_items]] = 1
+    return SpeechBatches.fixed(cache, config.batch_frames, chosen)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the recipe from the command line."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    config = options.parse(RunConfig, __doc__ or "", argv)
+    config.loop.run_dir.mkdir(parents=True, exist_ok=True)
+    write_json(config.loop.run_dir / "run.json", options.to_dict(config))
+    training_loop.run(build(config), config.loop)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""Batches of cached speech: features, lengths, texts, and a seed of their own for everything random."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from recipes.data.batching import BatchSampler, collate
+from recipes.data.features_cache import FeatureCache
+
+
+@dataclass(frozen=True)
+class SpeechBatch:
+    """features (batch, frames, mels) log-mel, lengths (batch,), texts, and a seed that belongs to this batch."""
+
+    features: Tensor
+    lengths: Tensor
+    texts: list[str | None]
+    items: list[int]
+    seed: int
+
+
+class SpeechBatches:
+    """Endless batches of a cache; resumable to the batch, and each batch always carries the same seed."""
+
+    def __init__(
+        self,
+        cache: FeatureCache,
+        max_frames: int,
+        seed: int,
+        min_frames: int = 1,
+        weights: NDArray[np.float64] | None = None,
+        short_first_epochs: int = 0,
+    ) -> None:
+        """weights (items,): how often an item comes in an epoch; 0 leaves it out. Items too long are left out too."""
+        chosen = (cache.lengths >= min_frames) & (cache.lengths <= max_frames)
+        if weights is not None:
+            chosen &= weights > 0
+        self.cache, self.seed = cache, seed
+        self.items = np.flatnonzero(chosen)
+        kept = None if weights is None else weights[self.items]
+        self.sampler = BatchSampler(cache.lengths[self.items], max_frames, seed, kept, short_first_epochs)
+
+    @property
+    def frame_rate_hz(self) -> float:
+        """Frames per second."""
+        return self.cache.config.frame_rate_hz
+
+    def __iter__(self) -> Iterator[SpeechBatch]:
+        for chosen in self.sampler:
+            yield self._batch(self.items[chosen].tolist(), self.sampler.epoch, self.sampler.position)
+
+    def _batch(self, items: list[int], epoch: int, position: int) -> SpeechBatch:
+        cached = [self.cache[item] for item in items]
+        features, lengths = collate([item.features for item in cached])
+        seed = int(np.random.default_rng([self.seed, epoch, position]).integers(2**62))
+        return SpeechBatch(features, lengths, [item.text for item in cached], items, seed)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the stream stands after the last batch it gave."""
+        return self.sampler.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on after that batch."""
+        self.sampler.load_state_dict(state)
+
+    @classmethod
+    def fixed(
+        cls, cache: FeatureCache, max_frames: int, weights: NDArray[np.float64] | None = None
+    ) -> list[SpeechBatch]:
+        """Every item of a cache (of weight above 0) once, in order of length: for evaluation."""
+        batches = cls(cache, max_frames, seed=0, weights=weights)
+        cut = BatchSampler(cache.lengths[batches.items], max_frames, 0, None, short_first_epochs=1)
+        chosen = cut.epoch_batches(0)
+        return [batches._batch(batches.items[items].tolist(), 0, number) for number, items in enumerate(chosen)]

@@ -1,0 +1,96 @@
+"""Encoder, adapter and CTC head together, and how they lie on disk beside a Llama."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from speech_adapter.adapter import SpeechAdapter
+from speech_adapter.config import AdapterConfig
+from speech_adapter.ctc import CtcHead
+from speech_core.checkpoint import load_config, load_weights, save_component
+from speech_core.errors import CheckpointError
+from speech_core.masks import Chunking
+from speech_encoder.config import EncoderConfig
+from speech_encoder.conformer import SpeechEncoder
+
+EMBEDDINGS = "model.embed_tokens.weight"
+
+
+class SpeechModel(nn.Module):
+    """Everything that is trained: speech to what the frozen Llama reads."""
+
+    def __init__(self, encoder: SpeechEncoder, adapter: SpeechAdapter, ctc: CtcHead) -> None:
+        super().__init__()
+        self.encoder, self.adapter, self.ctc = encoder, adapter, ctc
+
+    def forward(
+        self, features: Tensor, lengths: Tensor, chunking: Chunking | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """features (batch, frames, mels) log-mel, lengths (batch,) -> (batch, positions, d_llama), positions (batch,)."""
+        encodings, encoding_lengths = self.encoder(features, lengths, chunking)
+        embeds: tuple[Tensor, Tensor] = self.adapter(encodings, encoding_lengths, chunking)
+        return embeds
+
+    def ctc_log_probs(
+        self, features: Tensor, lengths: Tensor, chunking: Chunking | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """(batch, positions, 1 + vocabulary) log-probabilities, blank first, and positions (batch,)."""
+        embeds, positions = self(features, lengths, chunking)
+        return self.ctc.log_probs(embeds), positions
+
+
+class AdapterComponent(nn.Module):
+    """Adapter and CTC head as one component on disk."""
+
+    def __init__(self, adapter: SpeechAdapter, ctc: CtcHead) -> None:
+        super().__init__()
+        self.adapter, self.ctc = adapter, ctc
+
+
+def read_token_embeddings(llama: Path) -> Tensor:
+    """The embedding matrix of a Llama folder, (vocabulary, d_llama) float32, without loading the rest.
+
+    Raises CheckpointError when the folder has no safetensors with it.
+    """
+    from safetensors import safe_open
+
+    index = llama / "model.safetensors.index.json"
+    name = json.loads(index.read_text())["weight_map"][EMBEDDINGS] if index.is_file() else "model.safetensors"
+    if not (llama / name).is_file():
+        raise CheckpointError(f"{llama / name} is missing: give the folder of a Llama in safetensors form")
+    with safe_open(llama / name, framework="pt") as tensors:
+        if EMBEDDINGS not in tensors.keys():  # noqa: SIM118 (not a dictionary)
+            raise CheckpointError(f"{llama / name} has no {EMBEDDINGS}: is it a Llama?")
+        matrix: Tensor = tensors.get_tensor(EMBEDDINGS)
+    return matrix.float()
+
+
+def save_speech_model(
+    folder: Path, model: SpeechModel, training: dict[str, Any], dtype: torch.dtype | None = None
+) -> None:
+    """Write `speech_encoder/` and `speech_adapter/`."""
+    save_component(folder / "speech_encoder", model.encoder, model.encoder.config, training, dtype)
+    component = AdapterComponent(model.adapter, model.ctc)
+    save_component(folder / "speech_adapter", component, model.adapter.config, training, dtype)
+
+
+def load_speech_model(folder: Path, llama: Path) -> SpeechModel:
+    """Read both components and bind the CTC head to a Llama folder.
+
+    Raises CheckpointError when files are missing or damaged, or when the Llama has another width.
+    """
+    encoder = SpeechEncoder(load_config(folder / "speech_encoder", EncoderConfig))
+    load_weights(folder / "speech_encoder", encoder)
+    sizes = load_config(folder / "speech_adapter", AdapterConfig)
+    component = AdapterComponent(SpeechAdapter(sizes), CtcHead(sizes.ctc_vocabulary, sizes.d_llama))
+    load_weights(folder / "speech_adapter", component)
+    embeddings = read_token_embeddings(llama)
+    if embeddings.shape[1] != sizes.d_llama:
+        raise CheckpointError(
+            f"{folder} is for a Llama of width {sizes.d_llama}, {llama} has {embeddings.shape[1]}: use the one it was trained for"
+        )
+    component.ctc.bind(embeddings)
+    return SpeechModel(encoder, component.adapter, component.ctc)
