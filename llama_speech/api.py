@@ -1,0 +1,161 @@
+"""`load()` and `SpeechLlama`: the Python interface."""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypedDict, Unpack, overload
+
+import torch
+
+from llama_speech.bundle import read_bundle
+from llama_speech.languages import require_language
+from llama_speech.pipeline import Opener, PieceRecognizer, Pipeline, Progress, TranscribeOptions
+from llama_speech.results import Transcription
+from llama_speech.segments import SegmentConfig
+from llama_speech.voice_activity import SAMPLE_RATE
+from llama_speech.words import Decode
+from speech_core.audio import AudioLimits, iter_audio, load_array
+from speech_core.errors import AudioError, ConfigError, SpeechError
+from speech_core.pcm import Audio
+from speech_encoder.config import FeatureConfig
+
+_BLOCK_SAMPLES = SAMPLE_RATE  # arrays are handed on in blocks, as files are
+
+
+class MoreOptions(TypedDict, total=False):
+    """Options of `transcribe` that are seldom changed."""
+
+    sample_rate: int  # Hz, of arrays
+    vad: bool  # find the speech first (default); otherwise everything is recognized
+    batch_size: int  # pieces of audio recognized together (default 8)
+    mode: str  # "llama" (default), or "ctc": the draft alone, without the Llama
+    allow_damaged: bool  # truncated files as far as they go
+    segments: SegmentConfig  # where long audio is cut
+    progress: Progress  # called with the seconds of audio done since the last call
+
+
+@dataclass(frozen=True)
+class ModelParts:
+    """What a SpeechLlama is made of."""
+
+    recognizer: PieceRecognizer
+    decode: Decode  # token ids of the Llama to text
+    features: FeatureConfig
+    languages: tuple[str, ...]  # codes the weights were trained for; empty: any
+
+
+class SpeechLlama:
+    """A model ready to transcribe; made by `load`. It may be used again and again."""
+
+    def __init__(self, parts: ModelParts) -> None:
+        self.parts = parts
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Codes of the languages the model was trained for."""
+        return self.parts.languages
+
+    @overload
+    def transcribe(
+        self,
+        audio: list[Any],
+        language: str = ...,
+        word_timestamps: bool = ...,
+        **options: Unpack[MoreOptions],
+    ) -> list[Transcription]: ...
+
+    @overload
+    def transcribe(
+        self, audio: Any, language: str = ..., word_timestamps: bool = ..., **options: Unpack[MoreOptions]
+    ) -> Transcription: ...
+
+    def transcribe(
+        self, audio: Any, language: str = "en", word_timestamps: bool = False, **options: Unpack[MoreOptions]
+    ) -> Transcription | list[Transcription]:
+        """What is said in a recording; a list of recordings gives a list.
+
+        audio: a path, bytes or binary file object of any common format, or an array (samples,) or
+        (samples, channels) with `sample_rate=` its rate in Hz. language: code or English name.
+        Raises InputError (AudioError for the audio itself) at the first recording that cannot be used.
+        """
+        several = isinstance(audio, list)
+        outcomes = self.transcribe_each(audio if several else [audio], language, word_timestamps, **options)
+        results = [_raised(outcome) for outcome in outcomes]
+        return results if several else results[0]
+
+    def transcribe_each(
+        self,
+        audios: Iterable[Any],
+        language: str = "en",
+        word_timestamps: bool = False,
+        **options: Unpack[MoreOptions],
+    ) -> Iterator[Transcription | SpeechError]:
+        """Yield one outcome for each recording, in order: its transcription, or the error that prevented it.
+
+        Recordings are opened one after the other; memory does not depend on their number or length.
+        Raises InputError at once if an option cannot be used.
+        """
+        chosen = TranscribeOptions(
+            language=require_language(language, self.languages),
+            word_timestamps=word_timestamps,
+            vad=options.get("vad", True),
+            batch_size=options.get("batch_size", 8),
+            mode=options.get("mode", "llama"),
+            segments=options.get("segments", SegmentConfig()),
+        )
+        rate = options.get("sample_rate")
+        limits = AudioLimits(allow_damaged=options.get("allow_damaged", False))
+        openers = (_opener(audio, rate, limits) for audio in audios)
+        parts = self.parts
+        pipeline = Pipeline(parts.recognizer, parts.decode, parts.features, chosen)
+        return pipeline.run(openers, options.get("progress"))
+
+
+def _raised(outcome: Transcription | SpeechError) -> Transcription:
+    if isinstance(outcome, SpeechError):
+        raise outcome
+    return outcome
+
+
+def _opener(audio: Any, sample_rate: int | None, limits: AudioLimits) -> Opener:
+    """How to read a recording as 16 kHz blocks; what is wrong with it shows when it is read."""
+    if isinstance(audio, Mapping):  # as the audio columns of data sets are
+        rate = audio.get("sampling_rate", audio.get("sample_rate", sample_rate))
+        return _opener(audio.get("array", audio.get("bytes") or audio.get("path")), rate, limits)
+    if hasattr(audio, "__array__") or hasattr(audio, "detach"):
+        return lambda: _array_blocks(audio, sample_rate)
+    return lambda: iter_audio(audio, SAMPLE_RATE, limits)
+
+
+def _array_blocks(array: Any, sample_rate: int | None) -> Iterator[Audio]:
+    if sample_rate is None:
+        raise AudioError("an array needs its sample rate: pass sample_rate=..., in Hz")
+    audio = load_array(array, sample_rate, SAMPLE_RATE)
+    for start in range(0, audio.size, _BLOCK_SAMPLES):
+        yield audio[start : start + _BLOCK_SAMPLES]
+
+
+def load(
+    bundle: str | os.PathLike[str] | None = None,
+    llama: str | os.PathLike[str] | None = None,
+    device: str = "auto",
+    dtype: str = "auto",
+    threads: int | None = None,
+) -> SpeechLlama:
+    """Load a bundle and its Llama.
+
+    bundle: folder (default: the shipped one, or $LLAMA_SPEECH_BUNDLE). llama: folder of a Llama instead of the
+    one the bundle names. device: auto, cpu, cuda, cuda:1, mps. dtype: auto, float32, bfloat16, float16.
+    threads: CPU threads of the whole process.
+    Raises BundleError or CheckpointError, in one line, if something is missing.
+    """
+    from llama_speech.loading import Placement, load_recognizer
+
+    if threads is not None:
+        if threads < 1:
+            raise ConfigError(f"threads is {threads}: it must be at least 1")
+        torch.set_num_threads(threads)
+    opened = read_bundle(bundle)
+    recognizer, tokenizer = load_recognizer(opened, llama, Placement(device, dtype))
+    features = recognizer.encoder.config.features
+    return SpeechLlama(ModelParts(recognizer, tokenizer.decode, features, opened.info.languages))

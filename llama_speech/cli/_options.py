@@ -1,0 +1,32 @@
+"""Options that several commands share, and the error for a wrong use of them."""
+
+import argparse
+
+from speech_core.errors import InputError
+
+
+class UsageError(InputError):
+    """Options that do not go together: exit code 2."""
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Which model runs, and on what."""
+    group = parser.add_argument_group("model")
+    group.add_argument("--model", metavar="FOLDER", help="bundle with the weights (default: the shipped one)")
+    group.add_argument("--llama", metavar="LLAMA", help="folder of the Llama (default: the bundle's own)")
+    group.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (default: auto)")
+    group.add_argument(
+        "--dtype",
+        default="auto",
+        choices=["auto", "float32", "bfloat16", "float16"],
+        help="type of the weights while running (default: auto)",
+    )
+    group.add_argument("--threads", type=positive, metavar="N", help="CPU threads (default: all cores)")
+
+
+def positive(text: str) -> int:
+    """A whole number from 1."""
+    value = int(text) if text.strip().isdigit() else 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
+    return value
