@@ -1,4 +1,4 @@
-"""Batches of similar length in a seeded order that can be taken up again at any batch."""
+"""Batches of items of like length: little padding, an order fixed by seed and epoch, resumable to the batch."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -8,79 +8,140 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from speech_core.errors import InputError
+from speech_core.errors import ConfigError, InputError
 
-Indices = NDArray[np.int64]
+Items = NDArray[np.int64]  # (batch,) indices into `lengths`
 
-
-def collate(features: Sequence[NDArray[Any]]) -> tuple[Tensor, Tensor]:
-    """Pad items with zeros: [(frames, mels)] -> (batch, most frames, mels) float32, lengths (batch,)."""
-    lengths = torch.tensor([len(item) for item in features], dtype=torch.int64)
-    padded = torch.zeros(len(features), int(lengths.max()), features[0].shape[1])
-    for row, item in zip(padded, features, strict=True):
-        row[: len(item)] = torch.from_numpy(np.asarray(item, dtype=np.float32))
-    return padded, lengths
+_BUCKET_RATIO = 1.04  # items whose lengths differ less may change places at random
 
 
 class BatchSampler:
-    """Endless lists of item numbers; every epoch holds each item once, or `weights[i]` times on average.
+    """Endless batches of item indices, epoch after epoch.
 
-    Items of an epoch are sorted by length with a little jitter, cut where a padded batch would exceed `max_frames`,
-    and the batches shuffled; the first `short_first_epochs` epochs keep them in order of length instead.
+    The padded size of a batch, its longest item times its items, never exceeds `max_frames`. After each batch
+    `epoch` and `position` say where to go on, so `state_dict` taken then resumes with the next batch.
     """
 
     def __init__(
         self,
-        lengths: Indices,
+        lengths: NDArray[np.int64],
         max_frames: int,
-        seed: int = 0,
+        seed: int,
         weights: NDArray[np.float64] | None = None,
         short_first_epochs: int = 0,
+        share: tuple[int, int] = (0, 1),
     ) -> None:
-        """lengths (items,) in frames. Raises InputError when there are no items or one exceeds a batch."""
-        if not len(lengths):
-            raise InputError("there are no items to make batches of: check the caches and the length limits")
-        if int(lengths.max()) > max_frames:
-            raise InputError(f"an item has {int(lengths.max())} frames, a batch {max_frames}: allow larger batches")
-        self.lengths, self.max_frames, self.seed = lengths, max_frames, seed
-        self.weights = np.ones(len(lengths)) if weights is None else weights
+        """lengths (items,) in frames; weights (items,): mean number of times an item comes in an epoch (default 1).
+
+        short_first_epochs: the first epochs run from short to long items. share: (rank, ranks); each rank gets
+        every ranks-th batch, all the same number. Raises InputError if an item fits no batch or nothing is left.
+        """
+        if lengths.size == 0:
+            raise InputError("there are no items to batch")
+        if int(lengths.max()) > max_frames or int(lengths.min()) < 1:
+            raise InputError(
+                f"items have {lengths.min()} to {lengths.max()} frames, a batch holds 1 to {max_frames}: "
+                "leave these items out or enlarge the batch"
+            )
+        if weights is not None and (
+            weights.shape != lengths.shape or weights.min() < 0 or weights.max() <= 0
+        ):
+            raise InputError("weights must be one number from 0 on for each item, not all 0")
+        rank, ranks = share
+        if not 0 <= rank < ranks:
+            raise ConfigError(f"share is {share}: rank must be below the number of ranks")
+        self.lengths = lengths.astype(np.int64)
+        self.max_frames, self.seed, self.share = max_frames, seed, share
         self.short_first_epochs = short_first_epochs
-        self.epoch, self.position = 0, 0
+        self._weights = weights
+        self.epoch = 0
+        self.position = 0  # batches of this epoch already given
 
-    def epoch_batches(self, epoch: int) -> list[Indices]:
-        """All batches of one epoch, the same at every call."""
-        random = np.random.default_rng([self.seed, epoch])
-        copies = np.floor(self.weights + random.random(len(self.weights))).astype(np.int64)
-        items = np.repeat(np.arange(len(self.lengths)), copies)
-        jittered = self.lengths[items] * random.uniform(0.98, 1.02, len(items))
-        batches = self._cut(items[np.argsort(jittered, kind="stable")])
-        if epoch >= self.short_first_epochs:
-            random.shuffle(batches)  # type: ignore[arg-type]
-        return batches
-
-    def _cut(self, items: Indices) -> list[Indices]:
-        batches, start, longest = [], 0, 0
-        for end, length in enumerate(self.lengths[items].tolist()):
-            longest = max(longest, length)
-            if longest * (end - start + 1) > self.max_frames:
-                batches.append(items[start:end])
-                start, longest = end, length
-        return [*batches, items[start:]] if start < len(items) else batches
-
-    def __iter__(self) -> Iterator[Indices]:
+    def __iter__(self) -> Iterator[Items]:
         while True:
             batches = self.epoch_batches(self.epoch)
             while self.position < len(batches):
                 self.position += 1
                 yield batches[self.position - 1]
-            self.epoch, self.position = self.epoch + 1, 0
+            if not batches and not self._may_be_empty():
+                raise InputError(
+                    f"an epoch has fewer batches than the {self.share[1]} ranks: make batches smaller"
+                )
+            self.epoch += 1
+            self.position = 0
+
+    def epoch_batches(self, epoch: int) -> list[Items]:
+        """All batches of one epoch in order; the same for the same seed."""
+        rng = np.random.default_rng([self.seed, epoch])
+        items = self._drawn_items(rng)
+        items = items[rng.permutation(items.size)]
+        if epoch < self.short_first_epochs:
+            batches = self._cut(items[np.argsort(self.lengths[items], kind="stable")])
+        else:
+            buckets = np.floor(np.log(self.lengths[items]) / np.log(_BUCKET_RATIO))
+            batches = self._cut(items[np.argsort(buckets, kind="stable")])
+            batches = [batches[i] for i in rng.permutation(len(batches))]
+        rank, ranks = self.share
+        return batches[rank : len(batches) // ranks * ranks : ranks]
+
+    def _drawn_items(self, rng: np.random.Generator) -> Items:
+        """Each item floor(weight) times, and once more with the chance of the rest."""
+        everything = np.arange(self.lengths.size)
+        if self._weights is None:
+            return everything
+        times = np.floor(self._weights + rng.random(self.lengths.size)).astype(np.int64)
+        return np.repeat(everything, times)
+
+    def _cut(self, items: Items) -> list[Items]:
+        """Consecutive items into batches as large as may be."""
+        batches: list[Items] = []
+        start, longest = 0, 0
+        for end, length in enumerate(self.lengths[items].tolist()):
+            longest = max(longest, length)
+            if longest * (end - start + 1) > self.max_frames:
+                batches.append(items[start:end])
+                start, longest = end, length
+        if start < items.size:
+            batches.append(items[start:])
+        return batches
+
+    def _may_be_empty(self) -> bool:
+        """Whether small weights can leave an epoch without items; the next one draws again."""
+        return self._weights is not None and self.share[1] == 1
+
+    def padding_share(self, epoch: int = 0) -> float:
+        """Share of the padded frames of an epoch that hold nothing."""
+        batches = self.epoch_batches(epoch)
+        padded = sum(int(self.lengths[batch].max()) * batch.size for batch in batches)
+        return 1.0 - sum(int(self.lengths[batch].sum()) for batch in batches) / max(padded, 1)
 
     def state_dict(self) -> dict[str, Any]:
-        """Where the sampler stands after the last batch it gave."""
-        return {"epoch": self.epoch, "position": self.position, "items": len(self.lengths)}
+        """Where the stream stands after the last batch it gave."""
+        return {
+            "epoch": self.epoch,
+            "position": self.position,
+            "seed": self.seed,
+            "items": int(self.lengths.size),
+            "max_frames": self.max_frames,
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on after that batch; with other items than before, at the start of the next epoch."""
-        same = state["items"] == len(self.lengths)
-        self.epoch = state["epoch"] if same else state["epoch"] + 1
-        self.position = state["position"] if same else 0
+        """Go on after that batch. With other items or batch sizes, the epoch begun is given up for the next one."""
+        same = (state["seed"], state["items"], state["max_frames"]) == (
+            self.seed,
+            int(self.lengths.size),
+            self.max_frames,
+        )
+        self.epoch = int(state["epoch"]) if same else int(state["epoch"]) + 1
+        self.position = int(state["position"]) if same else 0
+
+
+def collate(features: Sequence[NDArray[np.floating[Any]]]) -> tuple[Tensor, Tensor]:
+    """Features of several items padded with zeros: each (frames, mels) -> (batch, frames, mels) float32, (batch,)."""
+    if not features:
+        raise InputError("there is nothing to collate")
+    lengths = torch.tensor([item.shape[0] for item in features], dtype=torch.int64)
+    padded = torch.zeros(len(features), int(lengths.max()), features[0].shape[1])
+    for row, item in zip(padded, features, strict=True):
+        row[: item.shape[0]] = torch.from_numpy(item.astype(np.float32))
+    return padded, lengths
