@@ -38,8 +38,8 @@ def find_language(text: str) -> Language:
     base = word.replace("_", "-").split("-")[0]
     code = _CODES.get(word) or (base if base in _NAMES else None)
     if code is None:
-        hint = ": it is not detected, name it" if word == "auto" else " is not known: give a code such as en"
-        raise InputError(f"language {text!r}{hint} or a name such as English")
+        hint = " is not detected" if word == "auto" else " is not known"
+        raise InputError(f"language {text!r}{hint}: give a code such as en or a name such as English")
     return Language(code, _NAMES[code])
 
 

@@ -46,6 +46,8 @@ def expand(words: Sequence[str]) -> tuple[list[Recording], list[str]]:
 def _expand_word(word: str) -> tuple[list[Recording], str | None]:
     if word == STDIN:
         return [Recording("standard input", None, Path("stdin"))], None
+    if not word.strip():
+        return [], "(empty name): no such file"
     path = Path(word)
     try:
         if path.is_dir():
