@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from speech_adapter.adapter import SpeechAdapter
@@ -69,12 +68,12 @@ def read_token_embeddings(llama: Path) -> Tensor:
 
 
 def save_speech_model(
-    folder: Path, model: SpeechModel, training: dict[str, Any], dtype: torch.dtype | None = None
+    folder: Path, model: SpeechModel, training: dict[str, Any], storage: str = "float32"
 ) -> None:
     """Write `speech_encoder/` and `speech_adapter/`."""
-    save_component(folder / "speech_encoder", model.encoder, model.encoder.config, training, dtype)
+    save_component(folder / "speech_encoder", model.encoder, model.encoder.config, training, storage)
     component = AdapterComponent(model.adapter, model.ctc)
-    save_component(folder / "speech_adapter", component, model.adapter.config, training, dtype)
+    save_component(folder / "speech_adapter", component, model.adapter.config, training, storage)
 
 
 def load_speech_model(folder: Path, llama: Path) -> SpeechModel:

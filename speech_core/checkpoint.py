@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 
 from speech_core.errors import CheckpointError
 
@@ -64,15 +64,48 @@ def read_json(path: Path) -> Any:
         raise CheckpointError(f"{path} is not JSON ({error}): copy it again") from None
 
 
+STORAGES = ("float32", "float16", "int8")
+_SCALE = ":scale"  # ends the name of the per-row factors of a matrix stored in 8 bits
+
+
+def _store(name: str, value: Tensor, storage: str) -> dict[str, Tensor]:
+    """A tensor as it is written: matrices in fewer bits where asked, vectors and whole numbers as they are."""
+    if storage == "float32" or value.dim() < 2 or not value.is_floating_point():
+        return {name: value}
+    if storage == "float16":
+        return {name: value.half()}
+    rows = value.float().flatten(1)
+    scale = (rows.abs().amax(1) / 127).clamp(min=1e-12)
+    whole = (rows / scale[:, None]).round().to(torch.int8).view(value.shape)
+    return {name: whole, name + _SCALE: scale}
+
+
+def _restore(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Stored tensors as floating point values; the inverse of `_store` up to rounding."""
+    restored = {}
+    for name, value in tensors.items():
+        if name.endswith(_SCALE):
+            continue
+        scale = tensors.get(name + _SCALE)
+        if scale is not None:
+            value = value.float() * scale.view(-1, *[1] * (value.dim() - 1))
+        restored[name] = value
+    return restored
+
+
 def save_component(
-    folder: Path, model: nn.Module, config: Any, training: dict[str, Any], dtype: torch.dtype | None = None
+    folder: Path, model: nn.Module, config: Any, training: dict[str, Any], storage: str = "float32"
 ) -> None:
-    """Write one component; floating point values in `dtype` where given (buffers of whole numbers stay)."""
+    """Write one component; `storage` float32, float16, or int8 (a byte a weight and a factor a row) for matrices.
+
+    Raises CheckpointError for another storage.
+    """
+    if storage not in STORAGES:
+        raise CheckpointError(f"storage is {storage!r}: use one of {', '.join(STORAGES)}")
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {}
+    tensors: dict[str, Tensor] = {}
     for name, tensor in model.state_dict().items():
-        value = tensor.detach().cpu().contiguous()
-        tensors[name] = value.to(dtype) if dtype is not None and value.is_floating_point() else value
+        tensors |= _store(name, tensor.detach().cpu().contiguous(), storage)
     partial = folder / "model.safetensors.partial"
     save_file(tensors, partial)
     os.replace(partial, folder / "model.safetensors")
@@ -81,7 +114,7 @@ def save_component(
 
 
 def load_weights(folder: Path, model: nn.Module) -> None:
-    """Fill `model` from `model.safetensors`; 16 bit values become the model's own type.
+    """Fill `model` from `model.safetensors`; values stored in fewer bits become the model's own type.
 
     Raises CheckpointError when the file is missing or damaged, or when a name or a shape differs.
     """
@@ -89,7 +122,7 @@ def load_weights(folder: Path, model: nn.Module) -> None:
     if not path.is_file():
         raise CheckpointError(f"{path} is missing: is this a checkpoint folder?")
     try:
-        tensors = load_file(path)
+        tensors = _restore(load_file(path))
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path} is damaged ({error}): copy it again") from None
     own = model.state_dict()
