@@ -33,7 +33,7 @@ class Recognizer(Protocol):
     batch_size: int
 
     def signature(self) -> str:
-        """Return every option and version that can change the text."""
+        """Return every option and version that can change the text or the time it takes."""
         ...
 
     def prepare(self) -> None:
@@ -91,7 +91,7 @@ class FasterWhisper:
         return (
             f"{self.name}|weights:{weights}|{self.compute_type}|beam:{self.beam_size}|vad:no|seed:0"
             f"|lang:{self.options.language}|faster-whisper:{package_version('faster-whisper')}"
-            f"|ctranslate2:{package_version('ctranslate2')}"
+            f"|ctranslate2:{package_version('ctranslate2')}|threads:{self.options.threads}"
         )
 
     def prepare(self) -> None:

@@ -120,7 +120,7 @@ def test_faster_whisper_needs_a_model_folder(tmp_path):
     pytest.importorskip("faster_whisper")
     (tmp_path / "model.bin").write_bytes(b"weights")
     peer = make_peer(f"faster-whisper:{tmp_path}", OPTIONS)
-    for part in (f"faster-whisper:{tmp_path.name}", "int8", "beam:5", "lang:en", "ctranslate2:"):
+    for part in (f"faster-whisper:{tmp_path.name}", "int8", "beam:5", "lang:en", "ctranslate2:", "threads:1"):
         assert part in peer.signature()
     with pytest.raises(Exception, match=r"config|model"):
         peer.prepare()

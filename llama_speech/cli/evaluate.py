@@ -1,0 +1,207 @@
+"""llama-speech evaluate: score the model on test sets, beside its peers
+
+Options, progress and printing; the work is done in llama_speech.evaluation.
+"""
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from llama_speech.cli._options import UsageError, add_model_options, positive
+from speech_core.errors import InputError
+
+if TYPE_CHECKING:
+    from llama_speech.evaluation.asr import AsrResult
+    from llama_speech.evaluation.datasets import EvalSet
+    from llama_speech.evaluation.peers import Recognizer
+
+logger = logging.getLogger(__name__)
+
+NO_SPEECH_MINUTES = 10.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the tasks of `evaluate` and their options."""
+    tasks = parser.add_subparsers(dest="task", required=True, metavar="TASK")
+    summary = "word and character error rates, beside peers, with intervals"
+    asr = tasks.add_parser("asr", help=summary, description=summary, allow_abbrev=False)
+    _add_data(asr)
+    _add_systems(asr)
+    add_model_options(asr)
+    _add_results(asr)
+    asr.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show tracebacks")
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("data")
+    group.add_argument(
+        "--data",
+        nargs="+",
+        default=[],
+        metavar="PATH",
+        help="manifests, folders with one (dev.jsonl), or folders of such folders; names are looked up below "
+        "$LLAMA_SPEECH_DATA too",
+    )
+    group.add_argument(
+        "-l", "--language", default="en", help="only items of this language (code; default: en)"
+    )
+    group.add_argument("--limit", type=positive, metavar="N", help="at most N items of each set")
+    group.add_argument(
+        "--no-speech", action="store_true", help="also count words on silence, noise and music"
+    )
+    group.add_argument("--no-speech-minutes", type=float, default=NO_SPEECH_MINUTES, metavar="MIN")
+    group.add_argument("--music", type=Path, metavar="DIR", help="music without singing for --no-speech")
+
+
+def _add_systems(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("systems")
+    group.add_argument(
+        "--peer",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="repeatable: faster-whisper:tiny.en, faster-whisper:base, faster-whisper:FOLDER, pocketsphinx, "
+        "'command:PROGRAM {}', openai:URL#MODEL (key in $OPENAI_API_KEY)",
+    )
+    group.add_argument("--no-model", action="store_true", help="score only the peers")
+    group.add_argument(
+        "--mode",
+        action="append",
+        choices=("llama", "ctc"),
+        help="repeatable: llama, what the Llama writes (default); ctc, the draft it is given",
+    )
+    group.add_argument(
+        "--batch-size",
+        type=positive,
+        default=8,
+        metavar="N",
+        help="pieces our model takes at once (default: 8)",
+    )
+    group.add_argument(
+        "--vad",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="voice activity detection of our model",
+    )
+
+
+def _add_results(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("results")
+    group.add_argument("-o", "--output-dir", type=Path, help="write asr.json and asr.md here")
+    group.add_argument("--cache-dir", type=Path, help="where transcripts are kept, so that a run can go on")
+    group.add_argument(
+        "--resamples", type=positive, default=1000, help="draws of the bootstrap (default: 1000)"
+    )
+    group.add_argument("--seed", type=int, default=0)
+    group.add_argument("--json", action="store_true", help="print the whole result as JSON, not the tables")
+    group.add_argument("--quiet", action="store_true", help="no progress")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Evaluate as the options say and print the result; return 0, or 1 when a system failed on any file."""
+    from llama_speech.evaluation.report import to_json, to_markdown, write_report
+
+    result = _evaluate(args)
+    if args.output_dir:
+        for path in write_report(result, args.output_dir):
+            print(f"wrote {path}", file=sys.stderr)
+    print(to_json(result) if args.json else to_markdown(result), end="")
+    failed = sum(system.failed for one in result.sets for system in one.systems)
+    failed += sum(found.error is not None for found in result.no_speech)
+    if failed:
+        print(f"{failed} transcripts failed and count as empty: see errors in the JSON", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _evaluate(args: argparse.Namespace) -> "AsrResult":
+    """Return the result of the run that the options describe."""
+    from dataclasses import replace
+
+    from llama_speech.default_llama import cache_dir as default_cache_dir
+    from llama_speech.evaluation.asr import AsrConfig, evaluate_asr
+    from llama_speech.evaluation.no_speech import evaluate_no_speech, make_no_speech_files
+    from llama_speech.evaluation.scores import BootstrapConfig
+
+    cache_dir = args.cache_dir or default_cache_dir() / "evaluation"
+    recognizers, num_subjects = _recognizers(args)
+    config = AsrConfig(
+        cache_dir / "transcripts",
+        bootstrap=BootstrapConfig(resamples=args.resamples, seed=args.seed),
+        num_subjects=num_subjects,
+    )
+    result = evaluate_asr(_sets(args), recognizers, config, None if args.quiet else progress_to)
+    if args.no_speech:
+        minutes = args.no_speech_minutes
+        files = make_no_speech_files(cache_dir / "no-speech", minutes, args.music, args.seed)
+        report = None if args.quiet else progress_to("audio without speech")
+        found = evaluate_no_speech(files, minutes, recognizers, config.cache_dir, report)
+        result = replace(result, no_speech=found)
+    return result
+
+
+def _sets(args: argparse.Namespace) -> "list[EvalSet]":
+    """Read the test sets and say what each leaves out."""
+    from llama_speech.evaluation.datasets import expand_paths, read_set
+
+    if not args.data:
+        raise UsageError("no test set: give --data with a manifest or a folder")
+    if args.no_model and not args.peer:
+        raise UsageError("--no-model without --peer leaves nothing to score")
+    data_dir = os.environ.get("LLAMA_SPEECH_DATA")
+    manifests = expand_paths(args.data, Path(data_dir) if data_dir else None)
+    sets = []
+    for manifest in manifests:
+        one = read_set(manifest, args.language, args.limit)
+        reasons = "".join(f"; {count} {reason}" for reason, count in one.dropped.items())
+        print(
+            f"{one.name}: {len(one.items)} items, {sum(one.dropped.values())} left out{reasons}",
+            file=sys.stderr,
+        )
+        if one.items:
+            sets.append(one)
+    if not sets:
+        raise InputError(f"nothing to score in {', '.join(args.data)}: no item with text in {args.language}")
+    return sets
+
+
+def _recognizers(args: argparse.Namespace) -> "tuple[list[Recognizer], int]":
+    """Return the systems, those under test first, and how many those are."""
+    from llama_speech.evaluation.ours import OurOptions, load_modes
+    from llama_speech.evaluation.peers import PeerOptions, make_peer
+
+    threads = args.threads or os.cpu_count() or 1
+    options = PeerOptions(args.language, threads)
+    key = os.environ.get("OPENAI_API_KEY")
+    peers = [make_peer(name, options, key) for name in args.peer]
+    if args.no_model:
+        return peers, 1
+    ours = OurOptions(
+        bundle=args.model,
+        llama=args.llama,
+        device=args.device,
+        dtype=args.dtype,
+        threads=threads,
+        language=args.language,
+        batch_size=args.batch_size,
+        vad=args.vad,
+    )
+    modes = load_modes(ours, tuple(dict.fromkeys(args.mode or ["llama"])))
+    return [*modes, *peers], len(modes)
+
+
+def progress_to(label: str) -> Callable[[int, int], None]:
+    """Return a function that shows (done, all) on standard error: in place on a terminal, else at times."""
+    terminal = sys.stderr.isatty()
+
+    def show(done: int, total: int) -> None:
+        end = "\n" if done == total else "\r"
+        if terminal:
+            print(f"{label}: {done}/{total}", end=end, file=sys.stderr, flush=True)
+        elif done == total or done % max(1, total // 10) == 0:
+            print(f"{label}: {done}/{total}", file=sys.stderr, flush=True)
+
+    return show
