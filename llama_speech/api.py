@@ -144,18 +144,19 @@ def load(
 ) -> SpeechLlama:
     """Load a bundle and its Llama.
 
-    bundle: folder (default: the shipped one, or $LLAMA_SPEECH_BUNDLE). llama: folder of a Llama instead of the
-    one the bundle names. device: auto, cpu, cuda, cuda:1, mps. dtype: auto, float32, bfloat16, float16.
+    bundle: folder (default: the shipped one, or $LLAMA_SPEECH_BUNDLE).
+    llama: folder of another Llama than the one the bundle names.
+    device: auto, cpu, cuda, cuda:1, mps. dtype: auto, float32, bfloat16, float16.
     threads: CPU threads of the whole process.
     Raises BundleError or CheckpointError, in one line, if something is missing.
     """
-    from llama_speech.loading import Placement, load_recognizer
-
     if threads is not None:
         if threads < 1:
             raise ConfigError(f"threads is {threads}: it must be at least 1")
         torch.set_num_threads(threads)
     opened = read_bundle(bundle)
+    from llama_speech.loading import Placement, load_recognizer
+
     recognizer, tokenizer = load_recognizer(opened, llama, Placement(device, dtype))
     features = recognizer.encoder.config.features
     return SpeechLlama(ModelParts(recognizer, tokenizer.decode, features, opened.info.languages))

@@ -75,10 +75,10 @@ def source_name(source: Any) -> str:
 
 
 def _open_path(path: Path, name: str, max_bytes: int) -> Any:
-    if path.is_dir():
-        raise AudioError(f"{name}: is a folder, not an audio file")
     try:
         file = path.open("rb")
+    except IsADirectoryError:
+        raise AudioError(f"{name}: is a folder, not an audio file") from None
     except FileNotFoundError:
         raise AudioError(f"{name}: no such file") from None
     except (OSError, ValueError) as error:

@@ -26,7 +26,7 @@ INFO = BundleInfo(
 
 
 @pytest.fixture
-def folder(tmp_path) -> Path:
+def folder(tmp_path: Path) -> Path:
     root = tmp_path / "bundle"
     for component in ("speech_encoder", "speech_adapter"):
         (root / component).mkdir(parents=True)

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from llama_speech import voice_activity
 from llama_speech.voice_activity import WINDOW_SAMPLES, load_voice_activity, packaged_network
 from speech_core.audio import load_audio
 from speech_core.errors import CheckpointError
@@ -77,6 +76,6 @@ def test_loading_does_not_touch_the_threads_of_the_process():
 
 
 def test_missing_package_is_named(monkeypatch):
-    monkeypatch.setattr(voice_activity.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(CheckpointError, match="the weights of silero-vad are missing: pip install"):
         packaged_network()

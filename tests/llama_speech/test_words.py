@@ -54,6 +54,7 @@ def test_one_segment_with_words():
     segments = to_segments(result(steady(13)), (10.0, 20.0), decode, first_id=4)
     assert len(segments) == 1
     segment = segments[0]
+    assert segment.words is not None
     assert (segment.id, segment.text) == (4, "Hello, world. It is five o'clock.")
     assert "".join(word.word for word in segment.words) == segment.text
     assert segment.start == pytest.approx(10.0)
@@ -81,7 +82,7 @@ def test_a_sentence_ends_a_segment_that_is_long_enough():
 def test_no_segment_is_too_long():
     ids = [7] * 60
     segments = to_segments(result(steady(60, step_s=0.5), ids), (0.0, 30.0), decode, first_id=0)
-    assert sum(len(segment.words) for segment in segments) == 60
+    assert sum(len(segment.words or ()) for segment in segments) == 60
     assert max(segment.end - segment.start for segment in segments) <= 10.0
     assert len(segments) <= 6
 
@@ -89,7 +90,7 @@ def test_no_segment_is_too_long():
 def test_times_never_run_backwards_or_leave_the_piece():
     times = [(5.0, 4.0), (1.0, 9.0), (0.0, 0.0)] + [(99.0, -3.0)] * 10
     segments = to_segments(result(times), (2.0, 8.0), decode, first_id=0)
-    edges = [time for segment in segments for word in segment.words for time in (word.start, word.end)]
+    edges = [time for segment in segments for word in segment.words or () for time in (word.start, word.end)]
     assert edges == sorted(edges)
     assert edges[0] >= 2.0
     assert edges[-1] <= 8.0

@@ -10,7 +10,7 @@ from llama_speech.cli._outputs import output_names
 
 
 @pytest.fixture
-def tree(tmp_path, monkeypatch) -> Path:
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in (
         "a.wav",
         "b.FLAC",
