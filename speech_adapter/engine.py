@@ -1,0 +1,168 @@
+"""The one interface to the Llama at run time, and its reference implementation on transformers.
+
+An engine runs token ids or embeddings of a batch of sessions and returns logits, a cache, and if asked the
+hidden states of the middle layer. A cache is a value (kv_cache.py): running it further does not change it, so
+keeping it is a fork.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from speech_adapter.kv_cache import KeyValueCache, join_sessions, select_sessions, truncate_sessions
+from speech_adapter.llama import FrozenLlama, run_with_cache
+from speech_core.errors import InputError
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What a run returns beside the cache."""
+
+    num_logits: int = 1  # logits of the last so many positions of each session; 0 = none
+    hidden: bool = False  # also the output of the middle layer
+
+
+@dataclass(frozen=True)
+class EngineOutput:
+    """Result of one run.
+
+    logits: (batch, num_logits, vocab) float32. hidden: (batch, positions, d_model) output of layer
+    `middle_layer`, before the final norm, or None. What stands at padding is undefined.
+    """
+
+    logits: Tensor
+    cache: KeyValueCache
+    hidden: Tensor | None = None
+
+
+LAST_LOGITS = RunOptions()
+
+
+class LlamaEngine(Protocol):
+    """A Llama that runs batches of sessions."""
+
+    @property
+    def d_model(self) -> int:
+        """Width of embeddings and hidden states."""
+
+    @property
+    def vocab_size(self) -> int:
+        """Number of token ids."""
+
+    @property
+    def middle_layer(self) -> int:
+        """Number of the layer whose output is returned as `hidden`, counted from 1: round(num_layers / 2)."""
+
+    @property
+    def max_positions(self) -> int:
+        """Longest session the model was trained for."""
+
+    def embed(self, token_ids: Tensor) -> Tensor:
+        """Token embeddings, (...) int64 -> (..., d_model)."""
+
+    def run(
+        self,
+        inputs: Tensor,
+        mask: Tensor | None = None,
+        cache: KeyValueCache | None = None,
+        options: RunOptions = LAST_LOGITS,
+    ) -> EngineOutput:
+        """Append positions to a batch of sessions (to empty ones without a cache: the prefill).
+
+        inputs: token ids (batch, positions) int64, or embeddings (batch, positions, d_model).
+        mask: (batch, positions) bool, False = padding, which belongs on the left; None = no padding.
+        """
+
+    def select(self, cache: KeyValueCache, rows: Sequence[int]) -> KeyValueCache:
+        """Sessions of the given rows, in that order; a row may come more than once, or not at all."""
+
+    def truncate(self, cache: KeyValueCache, lengths: Tensor) -> KeyValueCache:
+        """Each session cut to its first `lengths[row]` positions."""
+
+    def join(self, caches: Sequence[KeyValueCache]) -> KeyValueCache:
+        """All sessions of several caches as one batch."""
+
+
+def middle_layer(num_layers: int) -> int:
+    """The layer whose output the speaking half receives: 16 of 32 (arXiv 2407.21783, 8.1), 15 of 30."""
+    return max(1, round(num_layers / 2))
+
+
+def checked_mask(inputs: Tensor, mask: Tensor | None, cache: KeyValueCache | None, d_model: int) -> Tensor:
+    """The mask of a run, (batch, positions) bool; raises InputError if shapes do not fit each other."""
+    is_ids = inputs.dim() == 2 and not inputs.is_floating_point()
+    is_embeddings = inputs.dim() == 3 and inputs.is_floating_point() and inputs.shape[2] == d_model
+    if not (is_ids or is_embeddings) or inputs.shape[1] == 0:
+        raise InputError(
+            f"inputs have shape {tuple(inputs.shape)} and dtype {inputs.dtype}: give ids (batch, positions) "
+            f"or embeddings (batch, positions, {d_model}), at least one position"
+        )
+    if cache is not None and cache.batch_size != inputs.shape[0]:
+        raise InputError(f"inputs of {inputs.shape[0]} sessions do not fit a cache of {cache.batch_size}")
+    if mask is None:
+        return torch.ones(inputs.shape[:2], dtype=torch.bool, device=inputs.device)
+    if mask.shape != inputs.shape[:2] or mask.dtype != torch.bool:
+        raise InputError(
+            f"mask has shape {tuple(mask.shape)} and dtype {mask.dtype}: give bool like the inputs"
+        )
+    return mask
+
+
+def position_ids(mask: Tensor, cache: KeyValueCache | None) -> Tensor:
+    """Place of each new position in its session, (batch, positions) int64; padding counts nothing."""
+    places = mask.long().cumsum(1) - 1
+    if cache is not None:
+        places = places + cache.lengths[:, None]
+    return places.clamp(min=0)
+
+
+class TransformersEngine:
+    """The reference: a transformers LlamaForCausalLM of any size, on any device, with any quantization."""
+
+    def __init__(self, llama: FrozenLlama) -> None:
+        self.llama = llama
+        self.d_model = llama.d_model
+        self.vocab_size = int(llama.model.config.vocab_size)
+        self.middle_layer = middle_layer(llama.num_layers)
+        self.max_positions = int(llama.model.config.max_position_embeddings)
+
+    def embed(self, token_ids: Tensor) -> Tensor:
+        """Token embeddings, (...) int64 -> (..., d_model)."""
+        return self.llama.embed(token_ids)
+
+    @torch.inference_mode()
+    def run(
+        self,
+        inputs: Tensor,
+        mask: Tensor | None = None,
+        cache: KeyValueCache | None = None,
+        options: RunOptions = LAST_LOGITS,
+    ) -> EngineOutput:
+        """See LlamaEngine."""
+        inputs = inputs.to(self.llama.device)
+        mask = checked_mask(inputs, mask, cache, self.d_model).to(inputs.device)
+        embeds = inputs if inputs.is_floating_point() else self.embed(inputs)
+        places = position_ids(mask, cache)
+        hidden_layer = self.middle_layer if options.hidden else None
+        states, hidden, new_cache = run_with_cache(
+            self.llama.model, embeds, mask, places, cache, hidden_layer
+        )
+        last = states[:, states.shape[1] - options.num_logits :]
+        return EngineOutput(self.llama.logits(last).float(), new_cache, hidden)
+
+    def select(self, cache: KeyValueCache, rows: Sequence[int]) -> KeyValueCache:
+        """See LlamaEngine."""
+        return select_sessions(cache, rows)
+
+    def truncate(self, cache: KeyValueCache, lengths: Tensor) -> KeyValueCache:
+        """See LlamaEngine."""
+        return truncate_sessions(cache, lengths)
+
+    def join(self, caches: Sequence[KeyValueCache]) -> KeyValueCache:
+        """See LlamaEngine."""
+        return join_sessions(caches)
