@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import av
@@ -110,7 +111,12 @@ def load_array(array: Any, array_rate: int, sample_rate: int = 16_000) -> Audio:
 
 
 def probe_duration_s(source: str | os.PathLike[str]) -> float | None:
-    """Seconds of sound by the header of a file, for progress displays; None if unknown or not audio."""
+    """Seconds of sound by the header of a file, for progress displays; None if unknown or not audio.
+
+    A pipe is left alone, since what is read from it is gone.
+    """
+    if not Path(source).is_file():
+        return None
     try:
         with open_source(source, DEFAULT_LIMITS.max_bytes) as opened, _container(opened) as container:
             return _duration_s(container, _audio_stream(container, opened.name))

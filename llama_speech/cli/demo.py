@@ -1,11 +1,12 @@
 """`llama-speech demo`: transcribe the clips of samples/ and show how fast that was."""
 
 import argparse
+import csv
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llama_speech.cli._inputs import expand
+from llama_speech.cli._inputs import Recording, expand
 from llama_speech.cli._options import add_model_options
 from speech_core.errors import InputError
 
@@ -32,24 +33,35 @@ def run(args: argparse.Namespace) -> int:
     start = time.perf_counter()
     model = load(args.model, args.llama, args.device, args.dtype, args.threads)
     loaded_s = time.perf_counter() - start
-    times = [_show(model, recording.name, recording.open(), args.language) for recording in recordings]
+    times = [_show(model, recording, args.language) for recording in recordings]
     audio_s, taken_s = (sum(column) for column in zip(*times, strict=True))
     print(
         f"{len(times)} files, {audio_s:.1f} s of audio in {taken_s:.1f} s: "
         f"real-time factor {taken_s / audio_s:.2f}, after {loaded_s:.1f} s of loading"
     )
+    print("Your own recording: llama-speech transcribe FILE")
     return 0
 
 
-def _show(model: "SpeechLlama", name: str, source: object, language: str) -> tuple[float, float]:
+def _show(model: "SpeechLlama", recording: Recording, language: str) -> tuple[float, float]:
     """Transcribe and print one file; seconds of audio and seconds taken."""
     start = time.perf_counter()
-    result = model.transcribe(source, language)
+    result = model.transcribe(recording.open(), language)
     taken_s = time.perf_counter() - start
-    print(f"{name}")
-    print(f"  {result.text or '(no speech)'}")
-    print(
-        f"  language {result.language}, {result.duration_s:.1f} s of audio, "
-        f"real-time factor {taken_s / result.duration_s:.2f}\n"
-    )
+    factor = taken_s / result.duration_s
+    print(f"{recording.inside}: {result.language}, {result.duration_s:.1f} s, real-time factor {factor:.2f}")
+    print(f"  heard: {result.text or '(no speech)'}")
+    spoken = _reference(recording.path)
+    if spoken:
+        print(f"  read:  {spoken}")
     return result.duration_s, taken_s
+
+
+def _reference(path: Path | None) -> str | None:
+    """The text that was read, if `transcripts.tsv` beside the file has it."""
+    table = path.parent / "transcripts.tsv" if path else None
+    if path is None or table is None or not table.is_file():
+        return None
+    with table.open(encoding="utf-8", newline="") as file:
+        rows = csv.DictReader(file, delimiter="\t")
+        return next((row.get("text") for row in rows if row.get("file") == path.name), None)
