@@ -34,7 +34,9 @@ from speech_core.errors import ConfigError
 
 logger = logging.getLogger(__name__)
 
+TOO_FAST = "too fast"  # the group of such items
 LENGTH_EDGES = (1, 4, 8, 16, 32)  # reference words: a group starts at each
+FASTEST_CHARS_PER_S = 28.0  # nobody speaks faster: the audio is cut off, or the text is not its own
 DEFAULT_METRICS = (
     Metric("word", "whisper-en"),
     Metric("word", "whisper-en-words"),
@@ -87,6 +89,7 @@ class SystemResult:
     confusions: dict[str, list[list[str | int]]]
     by_length: list[GroupScore]
     by_speaker: list[GroupScore]
+    by_pace: list[GroupScore]
 
 
 @dataclass(frozen=True)
@@ -237,7 +240,14 @@ class _SetWork:
             confusions=top_confusions(self.confusions[name], config.top_confusions),
             by_length=group_scores(counts, [length_group(int(words)) for words in counts[:, 3]]),
             by_speaker=group_scores(counts, [item.speaker or "unknown" for item in self.eval_set.items]),
+            by_pace=group_scores(counts, self._paces()),
         )
+
+    def _paces(self) -> list[str]:
+        """Return for each item whether its text can have been spoken in its time."""
+        pairs = zip(self.eval_set.items, self.durations_s, strict=True)
+        too_fast = [len(item.text) > FASTEST_CHARS_PER_S * seconds for item, seconds in pairs]
+        return [TOO_FAST if fast else "spoken" for fast in too_fast]
 
     def item_results(self) -> list[ItemResult]:
         """Return every item with every system's text and counts."""

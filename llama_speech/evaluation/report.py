@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from llama_speech.evaluation.asr import AsrResult, SetResult, SystemResult
+from llama_speech.evaluation.asr import FASTEST_CHARS_PER_S, TOO_FAST, AsrResult, SetResult, SystemResult
 from llama_speech.evaluation.scores import Comparison, Score
 
 MAX_EXAMPLES = 8  # confusions shown per kind
@@ -148,7 +148,24 @@ def dropped_text(one: SetResult) -> str:
     """Return how many items of the manifest a set left out and why."""
     total = sum(one.dropped.values())
     reasons = "; ".join(f"{count} {reason}" for reason, count in one.dropped.items())
-    return f"{one.name}: {len(one.items)} items scored, {total} left out{f' ({reasons})' if total else ''}"
+    text = f"{one.name}: {len(one.items)} items scored, {total} left out{f' ({reasons})' if total else ''}"
+    return text + too_fast_text(one)
+
+
+def too_fast_text(one: SetResult) -> str:
+    """Return a remark on items whose text is too long for their audio; they stay in the score."""
+    groups = {group.group: group for group in one.systems[0].by_pace}
+    if TOO_FAST not in groups:
+        return ""
+    rates = []
+    for system in one.systems:
+        rest = next((group.rate for group in system.by_pace if group.group != TOO_FAST), None)
+        rates.append(f"{system.name} {percent(rest)}")
+    number = groups[TOO_FAST].items
+    remark = (
+        f"{number} of them have over {FASTEST_CHARS_PER_S:g} characters of text a second (audio cut off?)"
+    )
+    return f"; {remark} and count; without them: {', '.join(rates)}"
 
 
 def _no_speech(result: AsrResult) -> str:

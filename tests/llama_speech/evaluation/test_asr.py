@@ -5,6 +5,7 @@ import pytest
 
 from llama_speech.evaluation.asr import AsrConfig, evaluate_asr, group_scores, length_group
 from llama_speech.evaluation.datasets import read_set
+from llama_speech.evaluation.report import to_markdown
 from llama_speech.evaluation.scores import BootstrapConfig
 from speech_core.errors import ConfigError
 
@@ -58,6 +59,22 @@ def test_comparison_confusions_and_groups(result):
         "0 words": 0,
     }
     assert {group.group: group.items for group in first.by_speaker} == {"s1": 2, "s0": 1}
+    assert [group.group for group in first.by_pace] == ["spoken"]
+
+
+def test_text_too_long_for_its_audio_is_pointed_out_and_counts(small_set, good, tmp_path):
+    lines = (small_set / "dev.jsonl").read_text().replace("Hello, world!", "Hello, world! " + 60 * "x ")
+    (small_set / "dev.jsonl").write_text(lines)  # 134 characters in two seconds
+    config = AsrConfig(tmp_path / "cache", bootstrap=BootstrapConfig(resamples=10))
+    found = evaluate_asr([read_set(small_set)], [good], config)
+    system = found.sets[0].systems[0]
+    assert {group.group: (group.items, group.reference_units) for group in system.by_pace} == {
+        "spoken": (2, 6),
+        "too fast": (1, 62),
+    }
+    assert system.scores["wer/whisper-en"].reference_units == 68
+    assert "1 of them have over 28 characters of text a second" in to_markdown(found)
+    assert "without them: command:good 16.7" in to_markdown(found)
 
 
 def test_times_and_audio(result):
