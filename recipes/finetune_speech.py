@@ -60,6 +60,7 @@ class RunConfig:
     small_units: int = option(512, "units of the auxiliary head on the encoder")
     auxiliary_weight: float = option(0.4, "weight of the auxiliary loss")
     batch_frames: int = option(16_000, "frames of one batch, padding included (100 a second)")
+    label_hours: float = option(0.0, "use so many hours of labelled speech only, a seeded choice; 0 = all")
     max_item_frames: int = option(2_000, "longer items are left out")
     short_first_epochs: int = option(0, "epochs in order of length")
     chunk_share: float = option(0.4, "share of batches encoded in random blocks, for live use")
@@ -226,7 +227,17 @@ def _item_weights(config: RunConfig, cache: FeatureCache) -> NDArray[np.float64]
     labelled = np.array([text is not None for text in cache.texts]) & (cache.lengths <= config.max_item_frames)
     of_cache = config.weights or (1.0,) * len(config.caches)
     sizes = [len(FeatureCache([path])) for path in config.caches]
-    return np.repeat(np.asarray(of_cache, dtype=np.float64), sizes) * labelled
+    weights = np.repeat(np.asarray(of_cache, dtype=np.float64), sizes) * labelled
+    return _limited(weights, cache, config.label_hours) if config.label_hours else weights
+
+
+def _limited(weights: NDArray[np.float64], cache: FeatureCache, hours: float) -> NDArray[np.float64]:
+    """Keep recordings, with all their views, until their first views make `hours`; the same for every run."""
+    ids = np.array(cache.ids)
+    order = np.random.default_rng(0).permutation(np.unique(ids[weights > 0]))
+    first_frames = dict(zip(reversed(cache.ids), reversed(cache.lengths.tolist()), strict=True))
+    cumulative = np.cumsum([first_frames[name] for name in order]) / cache.config.frame_rate_hz / 3600
+    return weights * np.isin(ids, order[cumulative <= hours])
 
 
 def _some(path: Path, config: RunConfig) -> list[SpeechBatch]:
