@@ -2,12 +2,14 @@
 
     python -m recipes.prepare_speech --speech-dir DIR --out CACHE --views 3          # English training parts
     python -m recipes.prepare_speech --speech-dir DIR --out CACHE --part dev --set librispeech
+    python -m recipes.prepare_speech --corpus librispeech --corpus-dir DIR --noise-dir DIR --out CACHE
     python -m recipes.prepare_speech --manifest FILE.jsonl --noise-dir DIR --out CACHE
     python -m recipes.prepare_speech --speech-dir DIR --out CACHE --limit 20 --jobs 1  # CPU-sized: seconds
 
-The speech directory holds sets as `recipes.data.corpora` names them. Training leaves out sets kept for tests and
-clips that read a text of any dev part. Dev parts get the clean view only. Run it again and it goes on
-with the shards that are missing.
+The speech directory holds sets as `recipes.data.corpora` names them; public corpora are in
+`recipes.data.public_corpora`. Training leaves out sets kept for tests and, whatever is prepared, clips that
+read a text of any dev part of the speech directory. Dev parts get the clean view only. Run it again and it
+goes on with the shards that are missing.
 """
 
 import argparse
@@ -25,7 +27,8 @@ from recipes.data.features_cache import CacheItem, FeatureCacheWriter, compute_f
 from recipes.data.held_out import load_held_out
 from recipes.data.manifests import Utterance, read_manifest
 from recipes.data.parallel import configure_logging, run_shards
-from recipes.data.waveforms import read_audio
+from recipes.data.public_corpora import read_public_corpus
+from recipes.data.waveforms import Waveform, read_audio
 from speech_core.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -39,6 +42,8 @@ class PrepareOptions:
 
     out: Path
     speech_dir: Path | None = None
+    corpus: str | None = None
+    corpus_dir: Path | None = None
     manifest: Path | None = None
     noise_dir: Path | None = None
     part: str = "train"
@@ -68,14 +73,16 @@ def select_utterances(options: PrepareOptions) -> list[Utterance]:
 
 
 def _candidates(options: PrepareOptions) -> Iterator[Utterance]:
-    if options.manifest is not None:
+    if options.corpus is not None and options.corpus_dir is not None:
+        yield from read_public_corpus(options.corpus, options.corpus_dir, options.part, options.language)
+    elif options.manifest is not None:
         for utterance in read_manifest(options.manifest):
             yield replace(utterance, audio=str(options.manifest.parent / utterance.audio))
     elif options.speech_dir is not None:
         for name in options.sets or sets_for(options.speech_dir, options.part):
             yield from read_speech_set(options.speech_dir, name, options.part)
     else:
-        raise InputError("nothing to prepare: give --speech-dir or --manifest")
+        raise InputError("nothing to prepare: give --speech-dir, --corpus with --corpus-dir, or --manifest")
 
 
 def cut_into_shards(
@@ -111,13 +118,20 @@ class SpeechShard:
         writer_config = FeatureCacheWriter(self.out).config
         augmenter = Augmenter() if self.noise_dir is None else load_augmenter(self.noise_dir)
         for utterance in self.utterances:
-            audio = read_audio(Path(utterance.audio))
+            audio = _read(utterance)
             for view in range(self.views):
                 rng = np.random.default_rng([self.seed, crc32(utterance.id.encode()), view])
                 changed, done = (audio, []) if view == 0 else augmenter(audio, rng)
                 features = compute_features(changed, writer_config)
                 if features.shape[0]:
                     yield CacheItem(utterance, features, tuple(done), view)
+
+
+def _read(utterance: Utterance) -> Waveform:
+    """The whole recording, or the piece `extra["start_s"]` points to."""
+    if "start_s" not in utterance.extra:
+        return read_audio(Path(utterance.audio))
+    return read_audio(Path(utterance.audio), utterance.extra["start_s"], utterance.duration_s)
 
 
 def prepare(options: PrepareOptions, jobs: int = 2) -> float:
@@ -141,12 +155,12 @@ def prepare(options: PrepareOptions, jobs: int = 2) -> float:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m recipes.prepare_speech", description=__doc__.split("\n")[0]
-    )
-    source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--speech-dir", type=Path, help="directory of the speech sets")
-    source.add_argument("--manifest", type=Path, help="a manifest (JSONL) instead")
+    about = str(__doc__).partition("\n")[0]
+    parser = argparse.ArgumentParser(prog="python -m recipes.prepare_speech", description=about)
+    parser.add_argument("--speech-dir", type=Path, help="directory of the speech sets")
+    parser.add_argument("--corpus", choices=list(PUBLIC_CORPORA), help="prepare this public corpus instead")
+    parser.add_argument("--corpus-dir", type=Path, help="where it was unpacked")
+    parser.add_argument("--manifest", type=Path, help="prepare a manifest (JSONL) instead")
     parser.add_argument(
         "--noise-dir", type=Path, help="background/, noises/, rooms/ (default: SPEECH_DIR/noise)"
     )

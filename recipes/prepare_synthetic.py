@@ -1,19 +1,19 @@
 """Sentences spoken by teachers in many voices, augmented, into a feature cache with provenance.
 
     python -m recipes.prepare_synthetic --text-dir DIR --speech-dir DIR --out CACHE --hours 100
-    python -m recipes.prepare_synthetic ... --checker MODEL_DIR --check-share 1 --max-cer 0.3   # check every item
-    python -m recipes.prepare_synthetic ... --hours 0.05 --shard-s 60 --jobs 1 --teachers hibari  # CPU-sized: seconds
+    python -m recipes.prepare_synthetic ... --checker MODEL_DIR --check-share 1 --max-cer 0.3  # check all
+    python -m recipes.prepare_synthetic ... --hours 0.05 --shard-s 60 --jobs 1  # CPU-sized: under a minute
 
-Teachers and their shares: `recipes.data.teachers`. Text that any dev part holds is never spoken. Each shard is fixed by
-the seed and its number: run the same command again, with more hours if wanted, and it goes on with the shards that are
-missing. `teachers.tsv` in the cache counts items, hours, failures and character errors by teacher.
+Teachers and their shares: `recipes.data.teachers`. Text that any dev part holds is never spoken. Each shard
+is fixed by the seed and its number: run the same command again, with more hours if wanted, and it goes on with
+the shards that are missing. `teachers.tsv` in the cache counts items, hours, failures and character errors.
 """
 
 import argparse
 import json
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -71,7 +71,7 @@ class SyntheticShard:
         return self.options.out
 
     def items(self) -> Iterator[CacheItem]:
-        """Features of all items that were spoken and, where checked, understood; writes the counts at the end."""
+        """Features of all items that were spoken and, where checked, understood; then writes the counts."""
         report = CheckReport()
         finish = Finisher(self.options)
         for spoken in check_items(speak_items(self.plan, report), self.options, report):
@@ -224,7 +224,7 @@ class SyntheticOptions:
     speak: SpeakOptions
     speech_dir: Path | None = None
     sources: tuple[str, ...] = ()
-    plan: PlanConfig = PlanConfig()
+    plan: PlanConfig = field(default_factory=PlanConfig)
     hours: float = 10.0
     shard_s: float = 1800.0
 
@@ -245,9 +245,8 @@ def prepare(options: SyntheticOptions, jobs: int = 2) -> float:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m recipes.prepare_synthetic", description=__doc__.split("\n")[0]
-    )
+    about = str(__doc__).partition("\n")[0]
+    parser = argparse.ArgumentParser(prog="python -m recipes.prepare_synthetic", description=about)
     parser.add_argument("--text-dir", type=Path, required=True, help="directory of sentences")
     parser.add_argument("--speech-dir", type=Path, help="its dev texts are never spoken; its noises are used")
     parser.add_argument(

@@ -1,8 +1,8 @@
 """Augmentation of waveforms and of features.
 
-Each waveform function is pure: sound and settings in, sound of the same rate out. `Augmenter` draws the settings
-from a generator and says in words what it did, so that a view can be made again. SpecAugment works on normalised
-features inside the training loop, with the length of each item.
+Each waveform function is pure: sound and settings in, sound of the same rate out. `Augmenter` draws the
+settings from a generator and says in words what it did, so that a view can be made again. SpecAugment works
+on normalised features inside the training loop, with the length of each item.
 Source: speed perturbation, Ko et al. 2015; SpecAugment, arXiv 1904.08779, adaptive sizes arXiv 1912.05533.
 """
 
@@ -19,7 +19,7 @@ from speech_core.errors import ConfigError, InputError
 
 
 def change_speed(audio: Waveform, factor: float) -> Waveform:
-    """Play faster (factor > 1) or slower; pitch and formants move along: (samples,) -> (samples / factor,)."""
+    """Play faster (factor > 1) or slower, pitch and formants too: (samples,) -> (samples / factor,)."""
     if not 0.25 <= factor <= 4.0:
         raise InputError(f"speed factor is {factor}, it must be in [0.25, 4]")
     return resample(audio, SAMPLE_RATE * factor, SAMPLE_RATE)
@@ -31,7 +31,7 @@ def change_volume(audio: Waveform, gain_db: float) -> Waveform:
 
 
 def add_noise(audio: Waveform, noise: Waveform, snr_db: float, start: int = 0) -> Waveform:
-    """Add noise, repeated from sample `start` on as long as needed, `snr_db` below the active speech level."""
+    """Add noise, repeated from sample `start` on, `snr_db` below the active speech level."""
     if noise.size == 0:
         raise InputError("the noise holds no samples")
     piece = np.take(noise, np.arange(start, start + audio.size), mode="wrap")
@@ -44,7 +44,7 @@ def add_noise(audio: Waveform, noise: Waveform, snr_db: float, start: int = 0) -
 
 
 def reverberate(audio: Waveform, response: Waveform) -> Waveform:
-    """Play in a room: convolve, align with the direct sound, keep length and level: (samples,) -> (samples,)."""
+    """Play in a room: convolve, align with the direct sound, keep length and level."""
     from scipy.signal import oaconvolve
 
     direct = int(np.abs(response).argmax())
@@ -81,15 +81,15 @@ def decaying_noise_response(rng: np.random.Generator, reverberation_s: float) ->
     """A made-up room: direct sound, then noise falling by 60 dB in `reverberation_s`: (samples,)."""
     time_s = np.arange(max(2, round(reverberation_s * SAMPLE_RATE))) / SAMPLE_RATE
     tail = rng.standard_normal(time_s.size) * np.exp(-6.9 * time_s / reverberation_s)
-    response = tail * rng.uniform(0.02, 0.12)
+    response = (tail * rng.uniform(0.02, 0.12)).astype(np.float32)
     response[: round(rng.uniform(0.001, 0.008) * SAMPLE_RATE)] = 0.0  # first reflection comes later
     response[0] = 1.0
-    return response.astype(np.float32)
+    return np.asarray(response, dtype=np.float32)
 
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """Chance of each step; the steps are drawn one by one, in the order speaker, room, noise, channel, level."""
+    """Chance of each step; drawn one by one, in the order speaker, room, noise, channel, level."""
 
     speed: float = 0.6
     reverberation: float = 0.3
@@ -186,7 +186,7 @@ class Augmenter:
 
 
 def load_augmenter(noise_dir: Path, config: AugmentConfig | None = None) -> Augmenter:
-    """An augmenter with the noises and rooms of `noise_dir` (background/, noises/, rooms/; music/ is never used)."""
+    """An augmenter with the sounds of `noise_dir`: background/, noises/ and rooms/ (music/ is never used)."""
     noises = {
         path.stem: read_audio(path)
         for folder in ("background", "noises")

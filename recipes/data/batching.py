@@ -1,4 +1,4 @@
-"""Batches of items of like length: little padding, an order fixed by seed and epoch, resumable to the batch."""
+"""Batches of items of like length: little padding, order fixed by seed and epoch, resumable to the batch."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -31,10 +31,10 @@ class BatchSampler:
         short_first_epochs: int = 0,
         share: tuple[int, int] = (0, 1),
     ) -> None:
-        """lengths (items,) in frames; weights (items,): mean number of times an item comes in an epoch (default 1).
+        """lengths (items,) in frames; weights (items,): how often an item comes in an epoch on average.
 
-        short_first_epochs: the first epochs run from short to long items. share: (rank, ranks); each rank gets
-        every ranks-th batch, all the same number. Raises InputError if an item fits no batch or nothing is left.
+        short_first_epochs: the first epochs run from short to long. share: (rank, ranks); each rank gets
+        every ranks-th batch, all equally many. Raises InputError if an item fits no batch or none is left.
         """
         if lengths.size == 0:
             raise InputError("there are no items to batch")
@@ -126,7 +126,7 @@ class BatchSampler:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on after that batch. With other items or batch sizes, the epoch begun is given up for the next one."""
+        """Go on after that batch; with other items or batch sizes, with the next epoch."""
         same = (state["seed"], state["items"], state["max_frames"]) == (
             self.seed,
             int(self.lengths.size),
@@ -137,7 +137,7 @@ class BatchSampler:
 
 
 def collate(features: Sequence[NDArray[np.floating[Any]]]) -> tuple[Tensor, Tensor]:
-    """Features of several items padded with zeros: each (frames, mels) -> (batch, frames, mels) float32, (batch,)."""
+    """Items padded with zeros: each (frames, mels) -> (batch, frames, mels) float32, lengths (batch,)."""
     if not features:
         raise InputError("there is nothing to collate")
     lengths = torch.tensor([item.shape[0] for item in features], dtype=torch.int64)

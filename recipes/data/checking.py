@@ -1,4 +1,4 @@
-"""Does a recogniser understand what a teacher spoke? Character error rates by Whisper, short items packed together."""
+"""Does a recogniser understand what a teacher spoke? Character errors by Whisper, short items packed."""
 
 import logging
 import re
@@ -91,7 +91,7 @@ class WhisperChecker:
         return plain_characters(" ".join(segment.text for segment in segments))
 
     def count_errors(self, items: Sequence[tuple[Waveform, str]]) -> list[int]:
-        """Character errors of each item (sound, text); a bad count from a packed window is made sure of alone."""
+        """Character errors of each item (sound, text); a bad count from a packed window is checked alone."""
         errors = [0] * len(items)
         for pack in pack_items([audio.size / SAMPLE_RATE for audio, _ in items]):
             together = _join_sounds([items[i][0] for i in pack])

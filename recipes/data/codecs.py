@@ -29,7 +29,7 @@ CODECS: dict[str, Codec] = {
 
 
 def mu_law(audio: Waveform, rate_hz: int = 8_000) -> Waveform:
-    """Telephone sound: 8 kHz, 8 bits on the mu-law curve (ITU-T G.711, mu = 255): (samples,) -> (samples,)."""
+    """Telephone sound: 8 kHz, 8 bits on the mu-law curve (ITU-T G.711, mu = 255)."""
     narrow = np.clip(resample(audio, SAMPLE_RATE, rate_hz), -1.0, 1.0)
     curve = np.sign(narrow) * np.log1p(255.0 * np.abs(narrow)) / np.log1p(255.0)
     stored = np.round(curve * 127.0) / 127.0
@@ -50,6 +50,7 @@ def through_codec(audio: Waveform, name: str, kbps: int) -> Waveform:
 
 def _encode(audio: Waveform, codec: Codec, kbps: int) -> io.BytesIO:
     import av
+    from av.audio.stream import AudioStream
 
     buffer = io.BytesIO()
     pcm = (np.clip(audio, -1.0, 1.0) * 32767.0).astype(np.int16)
@@ -57,6 +58,7 @@ def _encode(audio: Waveform, codec: Codec, kbps: int) -> io.BytesIO:
         stream = container.add_stream(
             codec.encoder, rate=codec.rate_hz, layout="mono", bit_rate=kbps * 1000, options=codec.options
         )
+        assert isinstance(stream, AudioStream)
         frame = av.AudioFrame.from_ndarray(pcm[None], format="s16", layout="mono")
         frame.sample_rate = codec.rate_hz
         for packet in [*stream.encode(frame), *stream.encode(None)]:
@@ -69,7 +71,7 @@ def _decode(buffer: io.BytesIO) -> tuple[Waveform, int]:
     import av
 
     blocks: list[Waveform] = []
-    with av.open(buffer) as container:
+    with av.open(buffer, "r") as container:
         rate_hz = container.streams.audio[0].rate
         resampler = av.AudioResampler(format="flt", layout="mono", rate=rate_hz)
         for frame in container.decode(audio=0):

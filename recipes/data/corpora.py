@@ -1,6 +1,6 @@
-"""The speech sets known by name: their licence, what they may be used for, and how their files become utterances.
+"""The speech sets known by name: their licence, what they may be used for, how their files become utterances.
 
-The sets of a speech directory (`SPEECH_SETS`) lie there as `NAME/train.jsonl` and `NAME/dev.jsonl` beside their clips.
+The sets of a speech directory lie there as `NAME/train.jsonl` and `NAME/dev.jsonl` beside their clips.
 """
 
 import json
@@ -31,9 +31,7 @@ class SpeechSet:
 SPEECH_SETS: dict[str, SpeechSet] = {
     speech_set.name: speech_set
     for speech_set in (
-        SpeechSet(
-            "librispeech", "CC BY 4.0", "LibriSpeech, V. Panayotov et al., read by LibriVox volunteers"
-        ),
+        SpeechSet("librispeech", "CC BY 4.0", "LibriSpeech, V. Panayotov et al., LibriVox volunteers"),
         SpeechSet("kathleen-en", "CC0", "Arctic prompts read by Kathleen, Rhasspy datasets"),
         SpeechSet("ljspeech-part", "public domain", "LJ Speech, K. Ito, read by L. Johnson"),
         SpeechSet(

@@ -134,7 +134,8 @@ class _Entry:
 class FeatureCache:
     """The items of one or more cache directories, in the order of directories, shards and records.
 
-    Only complete shards are seen; open the cache again to see those written since. `lengths` (items,) are frames.
+    Only complete shards are seen; open the cache again to see those written since. `lengths` (items,) is in
+    frames.
     """
 
     def __init__(self, directories: Sequence[Path]) -> None:

@@ -1,8 +1,8 @@
 """Texts that no training item may speak: those of every dev part and of the sample clips.
 
-Texts are compared on lower-case letters and digits, word by word. A text is held out if it equals a held-out one;
-if it has at least five words and contains one or lies in one of at least five; or if it shares a run of eight
-words with one, which catches readings cut at other places of the same page.
+Texts are compared on lower-case letters and digits, word by word. A text is held out if it equals a held-out
+one; if it has at least five words and contains one or lies in one of at least five; or if it shares a run of
+eight words with one, which catches readings cut at other places of the same page.
 """
 
 import csv
@@ -95,7 +95,7 @@ def open_text(path: Path) -> Iterator[str]:
 
 
 def text_dev_texts(text_dir: Path) -> Iterator[str]:
-    """Texts of every dev part of a text directory: dev and eval files, and the dev rows of files with a split column."""
+    """Texts of every dev part of a text directory: dev and eval files, and dev rows of files with a split."""
     csv.field_size_limit(sys.maxsize)
     for path in sorted(text_dir.rglob("*.tsv*")):
         if path.name.startswith(("dev", "eval")):

@@ -1,4 +1,4 @@
-"""The manifest: one JSON object a line for each utterance, read lazily, checked before anything long starts."""
+"""The manifest: one JSON object a line for each utterance, read lazily, checked before long work starts."""
 
 import json
 import logging
@@ -90,7 +90,7 @@ def write_manifest(path: Path, utterances: Iterable[Utterance]) -> int:
 def validate_utterance(utterance: Utterance, root: Path, tolerance_s: float = 0.1) -> list[str]:
     """What is wrong with one utterance, in words; an empty list when nothing is.
 
-    root: directory the audio path is relative to. Each message carries the id, the declared and the actual value.
+    root: directory the audio path is relative to. A message has the id, the declared and the actual value.
     """
     import soundfile
 

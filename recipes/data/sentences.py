@@ -1,8 +1,8 @@
 """Sentences to be spoken, and the plan of who speaks what.
 
-Only sentences whose reading is beyond doubt are used (no digits, symbols, acronyms or rare abbreviations), and none
-that is held out. The plan is endless and fixed by its seed: pass after pass over all sentences in new orders, some
-joined to longer passages and some cut to clauses, each with a teacher and a seed of its own.
+Only sentences whose reading is beyond doubt are used (no digits, symbols, acronyms, rare abbreviations), and
+none that is held out. The plan is endless and fixed by its seed: pass after pass over all sentences in new
+orders, some joined to longer passages and some cut to clauses, each with a teacher and a seed of its own.
 """
 
 import csv
@@ -25,7 +25,8 @@ CHARACTERS_PER_S = 15.0  # of the teachers, on average; only for planning
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z' ,.?!;:-]*")
 _ACRONYM = re.compile(r"\b[A-Z]{2,}|\b[A-Za-z]\.(?!$)|\b[B-HJ-Z]\b|[a-z][A-Z]{2}")
 _ABBREVIATION = re.compile(
-    r"\b(st|co|vs|viz|ie|eg|etc|vol|pp|jr|sr|esq|messrs|col|gen|lt|capt|sgt|prof|rev|hon|mme|mlle|inc|ltd|ft|no)\.(?! *$)",
+    r"\b(st|co|vs|viz|ie|eg|etc|vol|pp|jr|sr|esq|messrs|col|gen|lt|capt|sgt|prof|rev|hon|mme|mlle|inc|ltd|ft|no)"
+    r"\.(?! *$)",
     re.IGNORECASE,
 )
 _DASHES = re.compile(r"\s*(?:--+|[–—―]|(?<=\s)-(?=\s))\s*")
@@ -49,6 +50,7 @@ class TextSource:
     path: str
     licence: str
     pick: Callable[[list[str]], str | None]  # cells of a line -> text, or None
+    quoted: bool = False  # cells in double quotes
 
 
 def _train_cell(column: int) -> Callable[[list[str]], str | None]:
@@ -66,7 +68,7 @@ ENGLISH_SOURCES: tuple[TextSource, ...] = (
     TextSource("trivia", "dialogue/trivia.tsv.gz", "CC BY 4.0, CC BY-SA 3.0 and 4.0", _train_cell(1)),
     TextSource("ljspeech", "tn/ljspeech_tn/train.tsv.gz", "public domain", _cell(1)),
     TextSource("libritts-tn", "tn/libritts_tn/train.tsv.gz", "CC BY 4.0", _cell(1)),
-    TextSource("homographs", "homographs/train.tsv.gz", "CC BY-SA 3.0", _cell(2)),
+    TextSource("homographs", "homographs/train.tsv.gz", "CC BY-SA 3.0", _cell(2), quoted=True),
     *(
         TextSource(f"tatoeba-{code}", f"parallel/{code}-en.tsv.gz", "CC BY 2.0 FR", _train_cell(2))
         for code in ("es", "de", "fr", "it", "cs", "nl", "ru")
@@ -95,8 +97,8 @@ def read_source(text_dir: Path, source: TextSource) -> Iterator[Sentence]:
     path = text_dir / source.path
     if not path.is_file():
         raise InputError(f"{path} does not exist: leave source {source.name!r} out")
-    quoting = csv.QUOTE_MINIMAL if source.name == "homographs" else csv.QUOTE_NONE
-    for cells in csv.reader(open_text(path), delimiter="\t", quoting=quoting):
+    rows = (line.split("\t") for line in open_text(path))
+    for cells in csv.reader(open_text(path), delimiter="\t") if source.quoted else rows:
         text = source.pick(cells) if cells else None
         cleaned = clean_text(text) if text else ""
         if cleaned and is_speakable(cleaned):

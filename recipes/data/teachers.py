@@ -1,7 +1,7 @@
 """Synthesizers that speak training sentences, behind one interface, each with a new voice for every sentence.
 
-Licences are those of the voices; the speech is credited in the model card. Kept out of all training, as unseen
-test voices: flite awb, Kokoro, Piper joe.
+Licences are those of the voices; the speech is credited in the model card. Kept out of all training, as
+unseen test voices: flite awb, Kokoro, Piper joe.
 """
 
 import subprocess
@@ -107,14 +107,14 @@ def _stretch(spectrum: NDArray[np.float32], factor: float) -> NDArray[np.float32
     source = np.minimum(np.arange(bins, dtype=np.float32) / factor, bins - 1.001)
     below = source.astype(np.int64)
     share = (source - below)[:, None].astype(np.float32)
-    return spectrum[below] * (1 - share) + spectrum[below + 1] * share
+    return np.asarray(spectrum[below] * (1 - share) + spectrum[below + 1] * share)
 
 
 def _tilt(bins: int, db_per_octave: float, rate_hz: int) -> NDArray[np.float32]:
     """Natural-log gain of each bin for a slope above 500 Hz, up to three octaves: (bins,)."""
     frequencies_hz = np.linspace(0, rate_hz / 2, bins)
     octaves = np.clip(np.log2(np.maximum(frequencies_hz, 1.0) / 500.0), 0.0, 3.0)
-    return (octaves * db_per_octave * np.log(10) / 20).astype(np.float32)
+    return np.asarray(octaves * db_per_octave * np.log(10) / 20, dtype=np.float32)
 
 
 def _shape_pitch(f0_hz: NDArray[np.float32], factor: float, contour: float) -> NDArray[np.float32]:
@@ -183,7 +183,7 @@ FLITE_VOICES = {
 
 
 class FliteTeacher:
-    """flite slt, rms or kal16 with random pitch, pitch range, stretch and timbre; needs the program `flite`."""
+    """flite slt, rms or kal16 with random pitch, pitch range, stretch and timbre; needs program `flite`."""
 
     licence = "CMU (BSD-like)"
 

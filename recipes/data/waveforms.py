@@ -21,18 +21,25 @@ def resample(audio: Waveform, from_hz: float, to_hz: float) -> Waveform:
     return np.asarray(soxr.resample(audio, from_hz, to_hz), dtype=np.float32)
 
 
-def read_audio(path: Path, sample_rate: int = SAMPLE_RATE) -> Waveform:
-    """One channel of a sound file at `sample_rate`: (samples,). Raises AudioError if it cannot be read or is empty."""
+def read_audio(path: Path, start_s: float = 0.0, duration_s: float | None = None) -> Waveform:
+    """A sound file, or a piece of it, as one channel at 16 kHz: (samples,).
+
+    Raises AudioError if it cannot be read or holds no samples there.
+    """
     import soundfile
 
     try:
-        audio, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        with soundfile.SoundFile(path) as file:
+            rate = file.samplerate
+            file.seek(round(start_s * rate))
+            wanted = -1 if duration_s is None else round(duration_s * rate)
+            audio = file.read(wanted, dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, OSError) as error:
         raise AudioError(f"{path} cannot be read: {error}") from error
     if audio.shape[0] == 0:
         raise AudioError(f"{path} holds no samples: leave it out of the manifest")
     mono = np.ascontiguousarray(audio.mean(axis=1), dtype=np.float32)
-    return resample(mono, rate, sample_rate)
+    return resample(mono, rate, SAMPLE_RATE)
 
 
 def active_rms(audio: Waveform, window_samples: int = 320) -> float:

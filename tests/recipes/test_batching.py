@@ -63,9 +63,8 @@ def test_weights_say_how_often_an_item_comes():
     lengths = np.full(300, 100)
     weights = np.repeat([0.0, 0.5, 2.0], 100)
     sampler = BatchSampler(lengths, 1000, 0, weights)
-    counts = sum(
-        np.bincount(np.concatenate(sampler.epoch_batches(epoch)), minlength=300) for epoch in range(20)
-    )
+    epochs = [np.concatenate(sampler.epoch_batches(epoch)) for epoch in range(20)]
+    counts = np.sum([np.bincount(items, minlength=300) for items in epochs], axis=0)
     assert counts[:100].sum() == 0
     assert 0.4 < counts[100:200].mean() / 20 < 0.6
     assert (counts[200:] == 40).all()
