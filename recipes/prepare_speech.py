@@ -27,7 +27,7 @@ from recipes.data.features_cache import CacheItem, FeatureCacheWriter, compute_f
 from recipes.data.held_out import load_held_out
 from recipes.data.manifests import Utterance, read_manifest
 from recipes.data.parallel import configure_logging, run_shards
-from recipes.data.public_corpora import read_public_corpus
+from recipes.data.public_corpora import PUBLIC_CORPORA, read_public_corpus
 from recipes.data.waveforms import Waveform, read_audio
 from speech_core.errors import InputError
 

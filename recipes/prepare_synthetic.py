@@ -5,8 +5,8 @@
     python -m recipes.prepare_synthetic ... --hours 0.05 --shard-s 60 --jobs 1  # CPU-sized: under a minute
 
 Teachers and their shares: `recipes.data.teachers`. Text that any dev part holds is never spoken. Each shard
-is fixed by the seed and its number: run the same command again, with more hours if wanted, and it goes on with
-the shards that are missing. `teachers.tsv` in the cache counts items, hours, failures and character errors.
+is fixed by the seed and its number: run the same command again, with more hours if wanted, and it goes on
+with the shards that are missing. `teachers.tsv` in the cache counts items, hours, failures and character errors.
 """
 
 import argparse

@@ -74,7 +74,7 @@ def quantize(audio: Waveform, bits: int) -> Waveform:
     if peak <= 1e-7:
         return audio
     step = peak / 2 ** (bits - 1)
-    return (np.round(audio / step) * step).astype(np.float32)
+    return np.asarray(np.round(audio / step) * step, dtype=np.float32)
 
 
 def decaying_noise_response(rng: np.random.Generator, reverberation_s: float) -> Waveform:
