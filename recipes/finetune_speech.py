@@ -225,9 +225,8 @@ def _speech_model(config: RunConfig, targets: CtcTargets, cache: FeatureCache) -
 def _item_weights(config: RunConfig, cache: FeatureCache) -> NDArray[np.float64]:
     """Zero for items without text or too long, else the weight of their cache."""
     labelled = np.array([text is not None for text in cache.texts]) & (cache.lengths <= config.max_item_frames)
-    of_cache = config.weights or (1.0,) * len(config.caches)
-    sizes = [len(FeatureCache([path])) for path in config.caches]
-    weights = np.repeat(np.asarray(of_cache, dtype=np.float64), sizes) * labelled
+    of_cache = np.asarray(config.weights or (1.0,) * len(config.caches), dtype=np.float64)
+    weights = of_cache[cache.directory_numbers] * labelled
     return _limited(weights, cache, config.label_hours) if config.label_hours else weights
 
 

@@ -187,6 +187,12 @@ class FeatureCache:
         return [entry.corpus for entry in self._entries]
 
     @property
+    def directory_numbers(self) -> NDArray[np.int64]:
+        """Which of `directories` every item lies in: (items,)."""
+        numbers = {directory: number for number, directory in enumerate(self.directories)}
+        return np.array([numbers[self._shards[entry.shard].parent] for entry in self._entries], dtype=np.int64)
+
+    @property
     def views(self) -> list[int]:
         """View number of every item, without touching its features."""
         return [entry.view for entry in self._entries]
