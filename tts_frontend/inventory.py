@@ -14,6 +14,9 @@ from typing import NamedTuple
 from tts_frontend.config import ReadingOptions
 from tts_frontend.text_tokens import kind_of
 
+CONTINUED = "digit_string"
+"""The rule for the rest of a run of digits that was cut because of its length."""
+
 LEFT_CHARS = 160
 """How far before its place a rule may look."""
 
@@ -116,7 +119,7 @@ class Rule:
     """One reading rule: `say` gives the words, `score` how well they fit here, `cases` are (written, spoken) pairs.
 
     starts: which tokens it may start at: "0" digits, "a" letters, " " white space, "." any other character, and any
-    other character for itself.
+    other character for itself; checked: whether the reading is parsed back and compared (marks of layout are not).
     """
 
     name: str
@@ -126,6 +129,7 @@ class Rule:
     say: Say
     score: Score
     cases: tuple[tuple[str, str], ...]
+    checked: bool = True
 
     def read(self, view: View) -> Reading | None:
         """The reading of this rule at the place of `view`, or None."""
@@ -144,6 +148,7 @@ class RuleSet:
     """Collects the rules of one file; `rule` is the decorator that adds one."""
 
     kind: str
+    checked: bool = True
     rules: list[Rule] = field(default_factory=list)
 
     def rule(
@@ -160,7 +165,7 @@ class RuleSet:
         def add(say: Say) -> Say:
             name = say.__name__.rstrip("_")
             compiled = re.compile(pattern, flags)
-            self.rules.append(Rule(name, self.kind, starts, compiled, say, score_of, tuple(cases)))
+            self.rules.append(Rule(name, self.kind, starts, compiled, say, score_of, tuple(cases), self.checked))
             return say
 
         return add
@@ -194,6 +199,8 @@ class Inventory:
     def readings(self, view: View) -> list[Reading]:
         """Every reading that starts at the place of `view`, in the order of the inventory."""
         rules = self.starting_with(view.text[view.start])
+        if view.start and view.text[view.start].isdecimal() and view.text[view.start - 1].isdecimal():
+            rules = tuple(rule for rule in rules if rule.name == CONTINUED)  # the rest of a run of digits too long for one token
         return [reading for rule in rules if (reading := rule.read(view)) is not None]
 
 

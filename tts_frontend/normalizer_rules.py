@@ -153,7 +153,7 @@ class RuleNormalizer:
     def _checked(self, reading: Reading, token: Token) -> Reading:
         """`reading` moved to offsets in the whole text, or a literal reading of one token where it loses something."""
         reading = reading._replace(start=reading.start + self._offset, end=reading.end + self._offset)
-        if self.config.verify and reading.rule != "keep":
+        if self.config.verify and reading.rule != "keep" and self.language.inventory.by_name[reading.rule].checked:
             written = self._text[reading.start - self._offset : reading.end - self._offset]
             if self.language.problems(written, reading.spoken):
                 return self._literal(token)

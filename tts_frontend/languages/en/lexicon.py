@@ -57,6 +57,13 @@ NJ=New Jersey|NM=New Mexico|NY=New York|NC=North Carolina|ND=North Dakota|OH=Ohi
 PA=Pennsylvania|RI=Rhode Island|SC=South Carolina|SD=South Dakota|TN=Tennessee|TX=Texas|UT=Utah|VT=Vermont|VA=Virginia
 WA=Washington|WV=West Virginia|WI=Wisconsin|WY=Wyoming
 """)
+OLD_STATES = _table("""
+Ala=Alabama|Ariz=Arizona|Ark=Arkansas|Cal=California|Calif=California|Colo=Colorado|Conn=Connecticut|Del=Delaware|Fla=Florida
+Ga=Georgia|Ill=Illinois|Ind=Indiana|Kan=Kansas|Kans=Kansas|Ky=Kentucky|La=Louisiana|Mass=Massachusetts|Md=Maryland
+Mich=Michigan|Minn=Minnesota|Miss=Mississippi|Mo=Missouri|Mont=Montana|Neb=Nebraska|Nebr=Nebraska|Nev=Nevada|Okla=Oklahoma
+Ore=Oregon|Oreg=Oregon|Pa=Pennsylvania|Penn=Pennsylvania|Tenn=Tennessee|Tex=Texas|Va=Virginia|Vt=Vermont|Wash=Washington
+Wis=Wisconsin|Wisc=Wisconsin|Wyo=Wyoming|VA=Virginia|IND=Indiana|ILL=Illinois|MASS=Massachusetts|TENN=Tennessee
+""")
 
 SYMBOLS = {
     "%": "percent", "‰": "per mille", "&": "and", "@": "at", "#": "hash", "*": "asterisk", "+": "plus", "=": "equals",

@@ -1,6 +1,6 @@
 """English reading rules, one file per class; `RULE_SETS` is the inventory in order of preference."""
 
-from tts_frontend.languages.en.rules.abbreviations import ABBREVIATED
+from tts_frontend.languages.en.rules.abbreviations import ABBREVIATED, SHORTHAND
 from tts_frontend.languages.en.rules.basic import BASIC
 from tts_frontend.languages.en.rules.dates import DATES
 from tts_frontend.languages.en.rules.electronic import ELECTRONIC
@@ -16,5 +16,5 @@ from tts_frontend.languages.en.rules.telephone import TELEPHONE
 from tts_frontend.languages.en.rules.times import TIMES
 
 RULE_SETS = (
-    NUMBERS, DATES, TIMES, MONEY, MEASURES, FRACTIONS, TELEPHONE, ROMAN, ABBREVIATED, LETTERS, ELECTRONIC, MARKUP, SIGNS, BASIC,
+    NUMBERS, DATES, TIMES, MONEY, MEASURES, FRACTIONS, TELEPHONE, ROMAN, ABBREVIATED, SHORTHAND, LETTERS, ELECTRONIC, MARKUP, SIGNS, BASIC,
 )  # fmt: skip

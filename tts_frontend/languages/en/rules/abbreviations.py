@@ -9,6 +9,7 @@ from tts_frontend.languages.en.lexicon import (
     DIRECTIONS,
     MONTH_OF,
     NEEDS_CAPITAL,
+    OLD_STATES,
     STATES,
     STREET_TYPES,
     TITLES,
@@ -16,9 +17,11 @@ from tts_frontend.languages.en.lexicon import (
 )
 
 ABBREVIATED = RuleSet("abbreviation")
+SHORTHAND = RuleSet("shorthand", checked=False)
 
 NAME_AFTER = re.compile(r"\.? ?(?:[A-Z]|d['’]|de |von |van )")
-NUMBER_AFTER = re.compile(r"\.?,? ?[:#]? ?[\dIVXLC]")
+NAME_OR_END = re.compile(r"\.? ?(?:[A-Z]|d['’]|de |von |van )|[\"”’)]*\s*$")
+NUMBER_AFTER = re.compile(r"\.?,? ?[:#]? ?(?:\d|[VX][IVX]*\b|I[IVX]+\b)")
 SENTENCE_GOES_ON = re.compile(r",?;? [a-z\d(&]|,|;|:|\)")
 HOUSE_BEFORE = re.compile(r"\b\d+[A-Za-z]? (?:[NSEW]\.? |North |South |East |West )?(?:[A-Z][\w'’]*\.? |\d+(?:st|nd|rd|th) ){1,3}$")
 STREET_BEFORE = re.compile(r"(?:[A-Z][a-z'’]+|\d+(?:st|nd|rd|th)) $")
@@ -29,13 +32,24 @@ def _stop(m: Match) -> str:
     return "." if m.text.endswith(".") and m.precedes(re.compile(r"[\"”’)]*\s*$")) else ""
 
 
+def _attached(m: Match) -> bool:
+    """Whether a digit stands right before: "4rd" is no road."""
+    return m.before[-1:].isdigit()
+
+
 def _abbreviation_score(m: Match) -> float:
     low = m.text.rstrip(".").lower()
     dotted = m.text.endswith(".")
+    if m.text.isupper() and len(low) > 1 and low not in ("mr", "mrs", "vol", "vs", "no", "jan", "feb", "aug", "sept", "oct", "nov", "dec"):
+        return 0.2
     if low in ("no", "nos"):
         return 6.0 if m.precedes(NUMBER_AFTER) and (dotted or m.text[0] == "N") else 0.2
+    if low == "mt":
+        return 5.0
+    if low == "pvt" and m.precedes(re.compile(r"\.? [Ll]td")):
+        return 5.0
     if low in NEEDS_CAPITAL:
-        return 5.0 if m.precedes(NAME_AFTER) and (dotted or low in BARE_ABBREVIATIONS) else 0.3
+        return 5.0 if m.precedes(NAME_OR_END) and (dotted or low in BARE_ABBREVIATIONS) else 0.3
     if low in MONTH_OF or low in WEEKDAY_OF:
         return 3.5 if dotted and low not in ("mar", "may", "jun", "sun", "sat", "wed") and m.precedes(SENTENCE_GOES_ON) else 0.3
     if low in ("vol", "vols", "ch", "chap", "sec", "fig", "figs", "eq", "ext", "pt", "op"):
@@ -55,7 +69,7 @@ def _abbreviation_score(m: Match) -> float:
 )
 def abbreviation(m: Match) -> str | None:
     """A shortened word with one reading: "vol." is "volume"."""
-    spoken = ABBREVIATIONS.get(m.text.rstrip(".").lower())
+    spoken = None if _attached(m) else ABBREVIATIONS.get(m.text.rstrip(".").lower())
     return spoken + _stop(m) if spoken else None
 
 
@@ -66,9 +80,9 @@ def _saint_score(m: Match) -> float:
 
 
 @ABBREVIATED.rule(r"(?:St|st|Ste)\b\.?", "a", _saint_score, cases=[("St.", "saint")])
-def saint(m: Match) -> str:
+def saint(m: Match) -> str | None:
     """Before a name: "St. John" is "saint John"."""
-    return "saint"
+    return None if _attached(m) else "saint"
 
 
 def _street_score(m: Match) -> float:
@@ -85,8 +99,10 @@ def _street_score(m: Match) -> float:
     _street_score,
     cases=[("St.", "street"), ("Ave", "avenue"), ("Dr.", "drive"), ("Blvd", "boulevard")],
 )
-def street(m: Match) -> str:
+def street(m: Match) -> str | None:
     """Behind the name of a street: "Oak Dr." is "Oak drive"."""
+    if _attached(m):
+        return None
     return STREET_TYPES[m.text.rstrip(".").lower()] + ("." if m.text.endswith(".") and m.precedes(re.compile(r"\s+[A-Z]|\s*$")) else "")
 
 
@@ -113,6 +129,17 @@ def state(m: Match) -> str:
 
 
 @ABBREVIATED.rule(
+    r"(?:" + "|".join(OLD_STATES) + r")\.",
+    "a",
+    lambda m: 5.5 if m.follows(re.compile(r"[A-Za-z], $")) else 0.4,
+    cases=[("Va.", "Virginia"), ("Tenn.", "Tennessee")],
+)
+def state_old(m: Match) -> str:
+    """The older short form of a state: "Richmond, Va." is "Richmond, Virginia"."""
+    return OLD_STATES[m.text.rstrip(".")] + _stop(m)
+
+
+@ABBREVIATED.rule(
     r"(?:NE|NW|SE|SW|[NSEW])\b\.?",
     "a",
     lambda m: 5.0 if m.follows(re.compile(r"\b\d+ $")) and m.precedes(re.compile(r" (?:[A-Z][a-z]+|\d+(?:st|nd|rd|th)) ?\w*")) else 3.5 if m.precedes(re.compile(r" [A-Z][a-z]+ (?:St|Ave|Avenue|Street|Rd|Road|Blvd|Dr)\b")) else 0.2,
@@ -135,13 +162,13 @@ def number_capitals(m: Match) -> str:
     return "number"
 
 
-@ABBREVIATED.rule(r"(?:[Ww]/o|[Ww]/|[Bb]/c)(?![A-Za-z])", "a", 5.0, cases=[("w/o", "without"), ("w/", "with"), ("b/c", "because")])
+@SHORTHAND.rule(r"(?:[Ww]/o|[Ww]/|[Bb]/c)(?![A-Za-z])", "a", 5.0, cases=[("w/o", "without"), ("w/", "with"), ("b/c", "because")])
 def with_without(m: Match) -> str:
     """Shorthand with a slash: "w/o" is "without"."""
     return {"w/o": "without", "w/": "with", "b/c": "because"}[m.text.lower()]
 
 
-@ABBREVIATED.rule(r"&[cC]\.?", "&", 6.0, cases=[("&c.", "et cetera")])
+@ABBREVIATED.rule(r"&c\b\.?", "&", lambda m: 6.0 if m.follows(re.compile(r"(?:^|[\s,])$")) else 0.5, cases=[("&c.", "et cetera")])
 def and_so_on(m: Match) -> str:
     """The old "&c." is "et cetera"."""
     return "et cetera" + _stop(m)

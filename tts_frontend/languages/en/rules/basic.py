@@ -9,6 +9,8 @@ BASIC = RuleSet("basic")
 
 PAUSES = ".,;:!?…"
 QUIET = "\"“”„«»()[]{}‹›"
+SIGNED = re.compile(r"[$£€¥]?\.?\d")
+UNBOUND = re.compile(r"(?:^|[\s(\[=])$")
 
 
 @BASIC.rule(r"\s+", " ", 2.0, cases=[(" ", " "), ("\n", "\n")])
@@ -20,11 +22,13 @@ def space(m: Match) -> str:
 @BASIC.rule(
     r"[.,;:!?…—–'’‘\"“”„«»()\[\]{}‹›¿¡-]",
     PAUSES + QUIET + "'’‘—–-¿¡‑",
-    lambda m: 0.1 if in_electronic(m) else 1.0,
+    lambda m: 0.1 if in_electronic(m) else 1.1,
     cases=[(",", ","), (".", "."), ("“", '"'), ("…", "...")],
 )
 def punctuation(m: Match) -> str | None:
     """Punctuation that speech follows with a pause or a change of tone; quotation marks become straight."""
+    if m.text in "-–" and m.precedes(SIGNED) and m.follows(UNBOUND):
+        return None  # the sign of a number
     if m.text in ".," and m.follows(re.compile(r"\d$")) and m.precedes(re.compile(r"\d")) and m.text == ".":
         return None
     return {"…": "...", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "’": "'", "‘": "'"}.get(m.text, m.text)
@@ -33,12 +37,14 @@ def punctuation(m: Match) -> str | None:
 @BASIC.rule(r"[^\w\s]|_", PAUSES + QUIET + "'’‘—–-¿¡‑", 0.05, cases=[])
 def silent(m: Match) -> str | None:
     """A mark that says nothing."""
+    if m.text in "-–−+±" and m.precedes(SIGNED) and m.follows(UNBOUND):
+        return None  # the sign of a number
     if m.follows(re.compile(r"\d$")) and m.precedes(re.compile(r"\d")):
         return None
     return ""
 
 
-@BASIC.rule(r"\.", ".", lambda m: 1.2 if m.follows(re.compile(r"\d ?$")) and m.precedes(re.compile(r" ?\d")) else 0.0, cases=[])
+@BASIC.rule(r"\.", ".", lambda m: 1.2 if m.follows(re.compile(r"\d$")) and m.precedes(re.compile(r"\d")) else 0.0, cases=[])
 def point(m: Match) -> str | None:
-    """A full stop between digits, where no rule joins them: "point"."""
-    return "point" if m.follows(re.compile(r"\d ?$")) and m.precedes(re.compile(r" ?\d")) else None
+    """A full stop before digits, where no rule joins them: "point"."""
+    return "point" if m.precedes(re.compile(r" ?\d")) else None

@@ -11,6 +11,8 @@ DATES = RuleSet("date")
 DAY = r"(?:0?[1-9]|[12]\d|3[01])"
 SUFFIX = r"(?:st|nd|rd|th)?"
 YEAR_CONTEXT_AFTER = re.compile(r"(?:[)\].,;:'’–-]| (?:and|to|or|was|when|by|–|-) | ?$|s\b)")
+MEASURED = re.compile(r" ?[-–] ?\d+ ?(?:kg|km|lbs?|m|ft|mi|cm|mm|°|%)(?![A-Za-z])")
+SURE_YEAR = re.compile(r"\b(?:January|February|March|April|May|June|July|August|September|October|November|December|[Ii]n|[Ss]ince|[Dd]uring|[Ff]rom|[Uu]ntil|[Yy]ear),? $")
 ERA = r"(A\.D\.?|B\.C\.E\.?|B\.C\.?|C\.E\.?|AD|BCE|BC|CE)(?![A-Za-z])"
 DATE_BEFORE = re.compile(r"(?i:\b(?:on|by|due|dated?|until|till|since|from|before|after|beginning|starting|ending|of|for|tomorrow|today|next|"
                          r"mon|tues?|wed|thu|fri|sat|sun|(?:mon|tues|wednes|thurs|fri|satur|sun)day),? ?\(?|~)$")
@@ -31,7 +33,7 @@ def day_month(day: str, month: str, m: Match, day_first: bool) -> str:
 
 def _year_score(m: Match) -> float:
     value = int(m.text)
-    if not 1000 <= value <= 2099 or m.precedes(COUNTED):
+    if not 1000 <= value <= 2099 or m.precedes(MEASURED) or (m.precedes(COUNTED) and not m.follows(SURE_YEAR)):
         return 0.8
     score = 2.3 if 1100 <= value else 1.2
     if m.follows(BEFORE_YEAR):
@@ -100,7 +102,7 @@ def year_short(m: Match) -> str | None:
 
 
 @DATES.rule(
-    rf"({DAY}){SUFFIX}(?: of|,)?[ -]({MONTH})(?![\w])",
+    rf"({DAY}){SUFFIX}(?: of)?[ -]({MONTH})(?![\w])",
     "0",
     6.0,
     cases=[("17 March", "the seventeenth of March"), ("25th jul", "the twenty fifth of July"), ("4 Sept.", "the fourth of September"), ("2nd of May", "the second of May")],
@@ -116,14 +118,15 @@ def day_of_month(m: Match) -> str | None:
 
 
 @DATES.rule(
-    rf"({MONTH})[ -]({DAY}){SUFFIX}(?![\d])(?!:\d)(?![.,]\d)(?! ?%)",
+    rf"({MONTH})[ -]({DAY}){SUFFIX}(?:-([12]\d{{3}})\b)?(?![\d])(?!:\d)(?![.,]\d)(?! ?%)",
     "a",
     6.0,
     cases=[("March 17", "March seventeenth"), ("Jan. 15", "January fifteenth"), ("July 4th", "July fourth"), ("SEPT. 15", "September fifteenth")],
 )
 def month_day(m: Match) -> str:
     """A day after its month: "March 17" is "March seventeenth"."""
-    return day_month(m[2], month_name(m[1]), m, False)
+    spoken = day_month(m[2], month_name(m[1]), m, False)
+    return f"{spoken} {n.year(m[3], m.options.zero)}" if m[3] else spoken
 
 
 @DATES.rule(
@@ -207,14 +210,14 @@ def _short_date_score(m: Match) -> float:
     return 2.0 if len(m[2]) == 2 and int(m[2]) > 12 and len(m[1]) < 3 else 1.0
 
 
-@DATES.rule(r"(\d{1,2})/(\d{1,2})(?![\d/])", "0", _short_date_score, cases=[("2/22", "February twenty second"), ("9/20", "September twentieth")])
+@DATES.rule(r"(\d{1,2})/(\d{1,2})(?![\w/])", "0", _short_date_score, cases=[("2/22", "February twenty second"), ("9/20", "September twentieth")])
 def date_md(m: Match) -> str | None:
     """Month and day: "2/22" is "February twenty second"."""
     return day_month(m[2], MONTHS[int(m[1]) - 1], m, False) if _valid(m[1], m[2]) else None
 
 
 @DATES.rule(
-    r"(\d{1,2})/(\d{1,2})(?![\d/])",
+    r"(\d{1,2})/(\d{1,2})(?![\w/])",
     "0",
     lambda m: _short_date_score(m) + (0.5 if m.options.date_order == "dmy" else -0.5),
     cases=[("22/2", "the twenty second of February")],

@@ -29,7 +29,7 @@ def fraction_words(whole: str, top: str, bottom: str) -> str | None:
 def _fraction_score(m: Match) -> float:
     if m["whole"] or m["suffix"] or m.precedes(MEASURED):
         return 5.5
-    return 4.0 if len(m["top"]) < 4 else 0.8
+    return 4.0 if len(m["top"]) < 4 or len(m["top"]) > 4 or " " in m.text else 0.8
 
 
 @FRACTIONS.rule(

@@ -30,8 +30,8 @@ def spell(text: str) -> str:
 
 def _letters_score(m: Match) -> float:
     text = m.text
-    if text in ACRONYM_WORDS:
-        return 0.5
+    if text in ACRONYM_WORDS or text in ("ST", "DR", "SR", "JR"):
+        return 0.5  # the last ones are also titles: how to say them is left to the pronunciation
     if text.lower() in LETTER_WORDS and text.isupper():
         return 4.0
     if len(text) == 1:

@@ -5,7 +5,7 @@ import re
 from tts_frontend.inventory import Match, RuleSet
 from tts_frontend.languages.en.rules.electronic import in_electronic
 
-MARKUP = RuleSet("markup")
+MARKUP = RuleSet("markup", checked=False)
 
 TEX = {
     "times": "times", "cdot": "times", "div": "divided by", "pm": "plus or minus", "leq": "less than or equal to", "le": "less than or equal to",
@@ -94,6 +94,12 @@ def table_cell(m: Match) -> str:
 @MARKUP.rule(r"</?[A-Za-z][A-Za-z0-9]{0,10}(?:\s[^<>]{0,200})?/?>", "<", lambda m: 6.0 if re.match(r"</?(?:br|hr|p|b|i|u|em|strong|sub|sup|div|span|code|pre|ul|ol|li|a|td|tr|th|table|details|summary)\b", m.text) and not m.follows(re.compile(r"(?i:tags?) $")) else 0.5, cases=[("<br/>", ""), ("</b>", "")])
 def html_tag(m: Match) -> str:
     """A tag of HTML that only formats."""
+    return ""
+
+
+@MARKUP.rule(r"<(?=/?[A-Za-z][^<>\n]{0,80}>)|(?<=\w)/?>|(?<=\")>", "</>", lambda m: 5.0 if m.text == "<" or "<" in m.before[-90:] else 0.1, cases=[])
+def tag_mark(m: Match) -> str:
+    """The marks of any other tag: its words are read, the marks are not."""
     return ""
 
 

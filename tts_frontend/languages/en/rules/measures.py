@@ -41,7 +41,11 @@ def _quantity(m: Match) -> tuple[str, bool]:
 
 def _measure_score(m: Match) -> float:
     unit = m["unit"]
+    if unit == "º" or (m["gap"] and len(unit) == 1 and m.precedes(re.compile(r"\. ?[A-Z]"))):
+        return 1.0
     if unit in ("%", "‰", "°C", "°F", "°", "º", "ºC", "ºF") or not m["gap"]:
+        if unit == "s" and "." not in m["amount"]:
+            return 1.0
         letter = len(unit) == 1 and unit.isalpha() and not m["per"] and not m["power"]
         return 2.5 if letter and unit in "sdtAVJNKLah" else 6.0
     if unit in SPACED_UNITS or m["per"] or m["power"] or m["square"]:

@@ -65,17 +65,17 @@ def money(m: Match) -> str | None:
 
 
 @MONEY.rule(
-    rf"{SIGN}(?P<low>{AMOUNT}) ?[-–] ?(?P=sign)?{VALUE}{PER}?",
+    rf"{SIGN}(?P<low>{AMOUNT}) ?[-–] ?(?P<again>(?P=sign))?{VALUE}{PER}?",
     "a" + "".join({c[0] for c in CURRENCY_SIGNS}),
     8.5,
-    cases=[("$5-10", "five to ten dollars"), ("$5-$10 million", "five to ten million dollars")],
+    cases=[("$5-10", "five to ten dollars"), ("$5-$10 million", "five to ten million dollars"), ("$250-$300", "two hundred fifty dollars to three hundred dollars")],
 )
 def money_range(m: Match) -> str | None:
     """A range of money, the unit said once: "$5-10" is "five to ten dollars"."""
     if m["sign"][0].isalpha() and m.follows(re.compile(r"\w$")):
         return None
     low, high = m["low"], m["amount"]
-    if "." in low + high and not _scale(m):
+    if ("." in low + high or m["again"]) and not _scale(m):
         first = money_words(low, "", m["sign"], m)
         return f"{first} to {money_words(high, '', m['sign'], m)}{_per(m)}"
     return f"{amount_words(low, m.options.number_and)} to {money_words(high, _scale(m), m['sign'], m)}{_per(m)}"

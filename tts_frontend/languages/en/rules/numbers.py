@@ -13,11 +13,21 @@ PLAIN = r"\d+"
 AMOUNT = rf"(?:{GROUPED}|\d+)(?:\.\d+)?|\.\d+"
 """A number with optional thousands groups and decimals."""
 
+ZIP_BEFORE = re.compile(r"[A-Za-z.], ?(?:[A-Z]{2}|[A-Z][a-z]+),? $")
 BEFORE_DIGITS = re.compile(
     r"(?i:\b(?:pin|code|otp|pnr|zip|password|passcode|extension|ext\.?|serial|account|card|ending in|isbn|issn|phone|"
     r"number is|dial|box|flight|train|call|press|room|fm|id|serial no\.|serial number))[:#]? ?$"
 )
-BEFORE_PAIRS = re.compile(r"(?i:\b(?:exhibit|exhibit no\.|room|flight|route|highway|interstate|apartment|suite|bus)) ?$")
+BEFORE_PAIRS = re.compile(r"(?i:\b(?:exhibit|exhibit no\.|room|flight|apartment|suite|boeing|frame)) ?$")
+SERIAL_BEFORE = re.compile(r"(?i:serial (?:no\.|number) [A-Z]{0,3} ?)$")
+SPACED_UNIT = re.compile(
+    r" ?(?:%|/sq|per\b|people per\b|- (?:mile|foot|inch|metre|meter|year)|percent\b|per cent\b|(?:million|billion|trillion|miles?|kilomet\w+|met(?:er|re)s?|feet|foot|inch(?:es)?|acres|hectares|square|cubic|km|m|ft|mi|in|"
+    r"mm|cm|kg|lbs?|tons?|tonnes|pounds|seconds|minutes|hours|days|years|degrees|points|rebounds|assists|yards|litres|liters|innings|ERA|males)\b)"
+)
+STREET_AFTER = re.compile(
+    r" (?:[NSEW]\.? |North |South |East |West )?(?:[A-Z][a-z]+ |\d+(?:st|nd|rd|th) ){1,3}(?:St|st|Ave|Rd|Dr|Ln|Blvd|Ct|Pl|Expy|Hwy|hwy|Pkwy|Street|"
+    r"Avenue|Road|Drive|Lane|Boulevard|Court|Way|Parkway|Highway|Expressway)\b"
+)
 LETTER_BEFORE = re.compile(r"[A-Za-z]-?$")
 
 
@@ -60,7 +70,7 @@ def cardinal(m: Match) -> str | None:
 
 
 def _digits_score(m: Match) -> float:
-    if m.follows(BEFORE_DIGITS) and len(m.text) > 3:
+    if (m.follows(BEFORE_DIGITS) and len(m.text) > 3) or (len(m.text) == 5 and m.follows(ZIP_BEFORE)):
         return 2.6
     if m.text[0] == "0" and len(m.text) > 1:
         return 2.5
@@ -80,14 +90,21 @@ def digit_string(m: Match) -> str:
     return n.digits(m.text)
 
 
-@NUMBERS.rule(PLAIN, "0", lambda m: 2.7 if len(m.text) == 2 else 0.3, cases=[("05", "o five"), ("2766", "two seven six six")])
+def _digits_o_score(m: Match) -> float:
+    if m.text[0] == "0" and m.text.strip("0"):
+        return 2.4 if m.follows(BEFORE_DIGITS) else 2.7
+    attached = m.follows(re.compile(r"[A-Za-z]$")) or m.follows(SERIAL_BEFORE)
+    return 2.6 if attached and 3 <= len(m.text) <= 7 and not m.text.endswith("00") else 0.3
+
+
+@NUMBERS.rule(PLAIN, "0", _digits_o_score, cases=[("05", "o five"), ("2766", "two seven six six")])
 def digit_string_o(m: Match) -> str | None:
     """Digits one by one with the locale's short zero: "05" is "o five"."""
     return n.digits(m.text, m.options.zero) if "0" in m.text and m.text.strip("0") or len(m.text) > 2 else None
 
 
 def _pairs_score(m: Match) -> float:
-    return 2.4 if m.follows(BEFORE_PAIRS) else 0.5
+    return 2.4 if m.follows(BEFORE_PAIRS) or m.precedes(STREET_AFTER) else 0.5
 
 
 @NUMBERS.rule(
@@ -102,7 +119,7 @@ def pairs(m: Match) -> str:
 
 
 @NUMBERS.rule(
-    r"(\d{1,3}(?:,\d{3})+|\d+)(st|nd|rd|th|ST|ND|RD|TH)\b",
+    r"(\d{1,3}(?:,\d{3})+|\d+)(?:(st|nd|rd|th|ST|ND|RD|TH)\b|[ºª](?=[ .,;]|$))",
     "0",
     5.0,
     cases=[("1st", "first"), ("23rd", "twenty third"), ("1,000th", "one thousandth"), ("11th", "eleventh")],
@@ -112,7 +129,7 @@ def ordinal(m: Match) -> str | None:
     text = m[1].replace(",", "")
     tens, ones = text[-2:-1], text[-1]
     right = "th" if tens == "1" else {"1": "st", "2": "nd", "3": "rd"}.get(ones, "th")
-    if right != m[2].lower() or len(text) > n.MAX_CARDINAL_DIGITS or (len(text) > 1 and text[0] == "0"):
+    if (m[2] and right != m[2].lower()) or len(text) > n.MAX_CARDINAL_DIGITS or (len(text) > 1 and text[0] == "0"):
         return None
     return n.ordinal(text, m.options.number_and) if text.strip("0") else "zeroth"
 
@@ -131,10 +148,36 @@ def decimal(m: Match) -> str | None:
     return amount_words(m.text, m.options.number_and, m.options.zero)
 
 
-@NUMBERS.rule(r"\.(\d\d)\b(?= (?:cal|Cal|Special|Magnum|Rem|Win|ACP|Smith|Colt|S&W))", ".", 5.0, cases=[(".38 Special", "thirty eight Special")])
-def calibre(m: Match) -> str:
+def _spaced_score(m: Match) -> float:
+    if m.text.endswith(". 0") and len(m.text) < 6:
+        return 4.0
+    if m.text[0] == "." and m.follows(re.compile(r"\b(?:to|in|the|a|of|at|was|and|batting|or)$")):
+        return 4.0
+    if m.precedes(SPACED_UNIT) and not re.match(r"(?:1[1-9]|20)\d\d\.", m.text):
+        return 4.0
+    return 4.0 if re.match(r"0?\. ", m.text) and (m.text[0] == "0" or m.follows(re.compile(r"[(]$"))) else 0.4
+
+
+@NUMBERS.rule(
+    r"\d*\. \d+(?![\d./,])",
+    "0.",
+    _spaced_score,
+    cases=[("49. 22", "forty nine point two two"), ("0. 76", "zero point seven six")],
+)
+def decimal_spaced(m: Match) -> str | None:
+    """A decimal number torn apart by a tokenizer: "49. 22" is "forty nine point two two"."""
+    whole, _, fraction = m.text.partition(". ")
+    if len(whole) > n.MAX_CARDINAL_DIGITS or (len(whole) > 1 and whole[0] == "0"):
+        return None
+    return amount_words(f"{whole}.{fraction}", m.options.number_and, m.options.zero)
+
+
+@NUMBERS.rule(r"\.(\d\d) (cal(?:\.|iber|ibre)|Special|Magnum|ACP)\b", ".", 5.0, cases=[(".38 Special", "thirty eight Special")])
+def calibre(m: Match) -> str | None:
     """The calibre of a gun: ".38 Special" is "thirty eight Special"."""
-    return n.cardinal(m[1])
+    if m[1][0] == "0":
+        return None
+    return f"{n.cardinal(m[1])} {'caliber' if m[2] == 'cal.' else m[2]}"
 
 
 def _magnitude_score(m: Match) -> float:
@@ -158,6 +201,12 @@ def magnitude(m: Match) -> str:
 def plural_number(m: Match) -> str:
     """More than one of a number: "747s" is "seven forty sevens"."""
     return n.plural(n.pairs(m[1]) if len(m[1]) == 3 else n.cardinal(m[1]) if m[1] != "0" else "zero")
+
+
+@NUMBERS.rule(r"(\d*[23])d\b(?! ?/)", "0", lambda m: 5.0 if m.text[-3:-2] != "1" else 0.3, cases=[("22d", "twenty second"), ("3d", "third")])
+def ordinal_short(m: Match) -> str:
+    """An ordinal in the older short form: "22d" is "twenty second"."""
+    return n.ordinal(str(int(m[1])))
 
 
 @NUMBERS.rule(r"24/7\b(?!/)", "0", 7.0, cases=[("24/7", "twenty four seven")])

@@ -30,8 +30,13 @@ RULER = (
     "Rama|Chulalongkorn|Thaksin|Abbas|Shah|Tokugawa|Vittorio|Amadeus|Alexius|Manuel|Romanos|Justinian|Tiberius|Leopoldo|Isabella|Margaret|Anne"
 )
 RULED_BY = re.compile(rf"(?i:\b(?:{RULER}))[ ]?$")
-NAMED = re.compile(r"\b[A-Z][a-zé'’]+ $")
-NUMERAL_END = re.compile(r"(?:['’]s\b)?(?:[.,;:!?)\]\"”]|--|—|–|$| [^a-z]| (?:of|and|to|in|is|was|on|by|had|with|the|at|who|for|from)\b|['’])")
+TENTH = re.compile(r"\b(?:Charles|Leo|Louis|Pius|Gregory|Alfonso|Christian|Benedict|John) $")
+CROWNED = re.compile(r"\b(?:King|Queen|Pope|Emperor|Empress|Tsar|Sultan|Prince|Patriarch|Pharaoh) (?:[A-Z][\w'’]+ ){1,3}$")
+NAME_NEXT = re.compile(
+    r"\. ?(?!(?:He|She|It|The|In|At|On|His|Her|But|And|Now|When|This|That|They|There|An|As|After|For|From|With|Thus|Then|Under)\b)[A-Z]"
+)
+ORDERED = re.compile(r" (?:Army|Corps|Legion|Olympiad|Olympic|Dynasty|dynasty|century|Century|Panzer|Amendment|edition|International|Congress|Infantry|Division)\b")
+NUMERAL_END = re.compile(r"(?:['’]s\b)?(?:[.,;:!?)\]\"”]|--|—|–|$| [^a-z]| (?:of|and|to|in|is|was|on|by|had|with|the|at|who|for|from|died|became|his|her|uniform)\b|['’])")
 
 
 def value(text: str) -> int:
@@ -46,18 +51,22 @@ def value(text: str) -> int:
 
 def _alone(m: Match) -> bool:
     """Whether the numeral is all there is on its line, but for punctuation."""
-    return bool(re.search(r"(?:^|\n)[\s(\[\"'“‘]*$", m.before)) and m.precedes(re.compile(r"[.)\]:]*\s*(?:$|\n|[.)\]:-])"))
+    return bool(re.search(r"(?:^|\n)[\s(\[\"'“‘]*$", m.before)) and m.precedes(re.compile(r"[.)\]:]*\s*(?:$|\n|[.)\]:]|--)"))
 
 
 def _cardinal_score(m: Match) -> float:
-    counted = m.follows(COUNTED_BY)
-    if counted and (len(m.text) > 1 or m.precedes(NUMERAL_END)):
+    if m.text == "I" and m.follows(re.compile(r"(?i:\bworld war) $")):
         return 7.0
-    if _alone(m):
+    counted = m.follows(COUNTED_BY)
+    if counted and (len(m.text) > 1 or (m.text in "IVX" and m.precedes(NUMERAL_END))):
+        return 7.0
+    if _alone(m) and (len(m.text) > 1 or m.text in "IVX") and not m.precedes(re.compile(r"\. ?[A-Z][a-z]")):
         return 6.0 if m.text != "I" else 3.2 if m.precedes(re.compile(r"[.)\]:]*\s*$")) else 0.5
     if len(m.text) == 1 or m.text in ACRONYMS:
         return 0.5
-    return 4.0 if len(m.text) > 2 or m.text in ("II", "IV", "VI", "IX", "XI", "XV", "XX", "XIV", "XVI") else 1.5
+    if not set(m.text) <= set("IVX"):
+        return 0.8
+    return 4.0 if len(m.text) > 2 or m.text in ("II", "IV", "VI", "IX", "XI", "XV", "XX") else 1.5
 
 
 @ROMAN.rule(
@@ -80,10 +89,12 @@ def roman_small(m: Match) -> str | None:
 
 
 def _ordinal_score(m: Match) -> float:
-    if m.follows(RULED_BY) and (len(m.text) > 1 or m.precedes(NUMERAL_END)):
+    if len(m.text) > 1 and m.follows(CROWNED) and set(m.text) <= set("IVX"):
         return 8.0
-    if m.follows(NAMED) and m.text in ("II", "III", "IV") and not m.follows(COUNTED_BY):
-        return 4.5
+    if m.follows(RULED_BY) and (len(m.text) > 1 or (m.precedes(NUMERAL_END) and not m.precedes(NAME_NEXT) and (m.text in "IV" or (m.text == "X" and m.follows(TENTH))))):
+        return 8.0 if set(m.text) <= set("IVX") else 0.6
+    if len(m.text) > 1 and set(m.text) <= set("IVX") and m.precedes(ORDERED):
+        return 6.0
     return 0.4
 
 
@@ -98,7 +109,8 @@ def roman_ordinal(m: Match) -> str | None:
     number = value(m.text)
     if not number or number > 100:
         return None
-    return ("" if m.follows(re.compile(r"(?i:\bthe )$")) else "the ") + n.ordinal(str(number))
+    bare = m.precedes(ORDERED) or m.follows(re.compile(r"(?i:\bthe )$"))
+    return ("" if bare else "the ") + n.ordinal(str(number))
 
 
 @ROMAN.rule(r"([IVXLC]+)(?:th|st|nd|rd|e|ème)\b", "a", 6.0, cases=[("XXVth", "twenty fifth"), ("XIXth", "nineteenth")])

@@ -10,7 +10,7 @@ from tts_frontend.languages.en.rules.electronic import in_electronic
 SIGNS = RuleSet("sign")
 
 DASHES = "-–—−‑"
-NUMBER_BEFORE = re.compile(r"(?:\d[%°]?|\d(?:st|nd|rd|th)|\d ?(?:[AaPp]\.?[Mm]\.?|[a-z]{1,3})|\d['’]?s|[$£€]\d[\d.,]*[kmbMB]?|\b[IVXLC]+) ?$")
+NUMBER_BEFORE = re.compile(r"(?:['’]\d\d|\d[%°]?|\d(?:st|nd|rd|th)|\d ?(?:[AaPp]\.?[Mm]\.?|[a-z]{1,3})|\d['’]?s|[$£€]\d[\d.,]*[kmbMB]?|\b(?:I|II|III|IV|VI|VII|VIII|IX)) ?$")
 NUMBER_AFTER = re.compile(r" ?(?:[$£€]?\.?\d|['’]\d|[IVXLC]+\b)")
 MATH_NEAR = re.compile(r"(?i:\b(?:solve|equation|equals?|calculate|compute|sum|minus|what is|what's|math)\b|=)")
 SPACES = re.compile(r" *")
@@ -30,7 +30,7 @@ def _to_score(m: Match) -> float:
             return 4.0
         if m.follows(re.compile(r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun|Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\w*\.?$")) and m.precedes(re.compile(r"[A-Z][a-z]{2}")):
             return 4.0
-        return 2.5 if _between_numbers(m) and m.follows(re.compile(r"\d ?(?:[ap]\.?m\.?|th|st|nd|rd|s)$")) else 0.0
+        return 2.5 if _between_numbers(m) and m.follows(re.compile(r"\d ?(?:[ap]\.?m\.?|th|st|nd|rd|s|km|kg|m|cm|mm|mi|ft|lbs?|oz|h|hrs?|min|k|[Mb])$")) else 0.0
     if _is_math(m):
         return 1.0
     return 4.0 if m.follows(re.compile(r"(?<![A-Za-z\d.-])[$£€]?[\d.,]+ ?$")) else 1.5
@@ -93,7 +93,7 @@ def raised(m: Match) -> str:
     return POWERS[m.text]
 
 
-@SIGNS.rule(r"#", "#", lambda m: 5.0 if m.precedes(re.compile(r" ?\d")) and not m.follows(re.compile(r"\w$")) else 0.4, cases=[("#5", "number five")])
+@SIGNS.rule(r"#", "#", lambda m: 5.0 if m.precedes(re.compile(r" ?\d")) and not m.follows(re.compile(r"\w$")) else 1.5 if m.follows(re.compile(r"[a-zA-Z] $")) and m.precedes(re.compile(r"[.,)\s]|$")) else 0.4, cases=[("#5", "number five")])
 def number_sign(m: Match) -> str:
     """Before digits: "#5" is "number five"."""
     return "number"
@@ -108,7 +108,7 @@ def about(m: Match) -> str:
 @SIGNS.rule(r"/", "/", lambda m: 1.5 if not in_electronic(m) else 0.0, cases=[])
 def slash_silent(m: Match) -> str | None:
     """Between words: "and/or" is "and or"."""
-    return "" if m.follows(re.compile(r"[^\W\d_]['’.)]* ?$")) and m.precedes(re.compile(r" ?[\"'“‘(]?[^\W\d_]")) else None
+    return "" if m.follows(re.compile(r"[^\W\d_][\"'’”.):]* ?$")) or m.precedes(re.compile(r" ?[\"'“‘(-]*[^\W\d_]")) else None
 
 
 def _name_score(m: Match) -> float:

@@ -82,12 +82,6 @@ def time_seconds(m: Match) -> str | None:
     )
 
 
-@TIMES.rule(r"(\d{1,2})(?:h|H)(\d\d)\b", "0", 3.0, cases=[("17h30", "seventeen thirty")])
-def time_h(m: Match) -> str | None:
-    """A time written with an h: "17h30" is "seventeen thirty"."""
-    return clock(m[1], m[2], m) if int(m[1]) <= 24 and int(m[2]) < 60 else None
-
-
 @TIMES.rule(
     r"(?P<half>[aApP])\.?[mM]\b\.?",
     "a",
