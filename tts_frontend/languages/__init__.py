@@ -15,7 +15,8 @@ class Language:
 
     plain: whether an unspaced chunk of text is read as it stands (words and sentence punctuation, nothing to expand);
     literal: a reading that is always right, if clumsy: digits one by one, symbols by name, words as they are;
-    problems: what a spoken form drops, invents or changes of a written one, empty when nothing.
+    problems: what a spoken form drops, invents or changes of a written one, empty when nothing;
+    variants: other wordings of a rule's reading that mean the same, for recognising them in other people's text.
     """
 
     code: str
@@ -23,6 +24,7 @@ class Language:
     plain: Callable[[str], bool]
     literal: Callable[[str], str]
     problems: Callable[[str, str], list[str]]
+    variants: Callable[[str, str], tuple[str, ...]]
 
 
 @lru_cache(maxsize=len(LANGUAGES))

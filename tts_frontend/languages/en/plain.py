@@ -28,6 +28,31 @@ WATCHED = (
 PARTS = re.compile(r"['’-]")
 
 
+_CARDINAL_DAY = {
+    "first": "one", "second": "two", "third": "three", "fifth": "five", "eighth": "eight", "ninth": "nine",
+    "twelfth": "twelve", "twentieth": "twenty", "thirtieth": "thirty",
+}  # fmt: skip
+
+
+def variants(rule: str, spoken: str) -> tuple[str, ...]:
+    """Wordings that mean the same: "March seventeen" for "March seventeenth", "and" between dollars and cents."""
+    if rule in ("month_day", "day_of_month", "date_iso", "date_mdy", "date_md"):
+        words = [_CARDINAL_DAY.get(w) or (w[:-2] if w.endswith("th") and len(w) > 4 and w != "month" else w) for w in spoken.split()]
+        bare = [w for w in spoken.split() if w not in ("the", "of")]
+        return (" ".join(words), " ".join(bare))
+    if rule.startswith("money"):
+        return (re.sub(r"(dollars?|pounds?|euros?) (?=\w+ (?:\w+ )?(?:cents?|penny|pence)$)", r"\1 and ", spoken),)
+    if rule == "keep" and spoken.lower() == "and":
+        return ("",)  # "two hundred and fifty": the "and" is folded away on the other side
+    if rule == "roman_ordinal":
+        return (spoken.removeprefix("the "),)
+    if rule in ("fraction", "measure") and spoken.startswith("one "):
+        return ("a " + spoken[4:],)
+    if rule == "letters_plural":
+        return (spoken.replace("'s", " s"),)
+    return ()
+
+
 @lru_cache(maxsize=8192)
 def is_plain(chunk: str) -> bool:
     """Whether an unspaced chunk is one word with sentence punctuation and nothing in it could be read otherwise."""
