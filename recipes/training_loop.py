@@ -140,7 +140,7 @@ class TrainingLoop:
         self.precision = choose_precision(config.precision, task.model)
         self.accelerator = Accelerator(mixed_precision="bf16" if self.precision == "bf16" else "no")
         groups = task.parameter_groups(config.learning_rate)
-        optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas)
+        optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas, fused=True)
         self.model, self.optimizer = self.accelerator.prepare(task.model, optimizer)
         self.average = WeightAverage(self._plain(), config.average_decay) if config.average_decay else None
         self.step, self.audio_s, self.train_s = 0, 0.0, 0.0
