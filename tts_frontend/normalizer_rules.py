@@ -1,7 +1,7 @@
 """Text normalization by rules alone, as a stream: text in, spoken words with their source spans out.
 
 A plain stretch of text is passed on as soon as the white space behind it is seen; anything else waits for the end
-of its unspaced chunk and `lookahead_tokens` more tokens, never longer. What was given out is never taken back, and
+of its unspaced chunk and `lookahead_tokens` more tokens, or the end of the line, never longer. What was given out is never taken back, and
 the result does not depend on how the text was cut on its way in. Work per token is bounded: a rule sees LEFT_CHARS
 to the left and at most CHUNK_TOKENS + lookahead_tokens tokens to the right.
 """
@@ -103,10 +103,8 @@ class RuleNormalizer:
             return None
         if token.start == self._chunk_start and not self._fenced and self._is_plain(token, end):
             return self._read_plain(end)
-        last = min(end + self.config.lookahead_tokens, self._at + CHUNK_TOKENS + self.config.lookahead_tokens)
-        if last > len(self._tokens) and not self._ended:
-            return None
-        return [self._read_by_rule(token, end, min(last, len(self._tokens)))]
+        last = self._window_end(end)
+        return None if last is None else [self._read_by_rule(token, end, last)]
 
     def _chunk_end(self) -> int | None:
         """Index behind the last token of the chunk, or None while that is not known."""
@@ -118,6 +116,16 @@ class RuleNormalizer:
             index += 1
         self._scanned = index - self._at
         return index if self._ended or self._scanned >= CHUNK_TOKENS else None
+
+    def _window_end(self, chunk_end: int) -> int | None:
+        """Index behind the last token that rules may see, or None while that has not come."""
+        tokens = self._tokens
+        for index in range(chunk_end, chunk_end + self.config.lookahead_tokens):
+            if index >= len(tokens):
+                return len(tokens) if self._ended else None
+            if tokens[index].text[-1] == "\n":
+                return index + 1
+        return chunk_end + self.config.lookahead_tokens
 
     def _is_plain(self, token: Token, end: int) -> bool:
         chunk = self._text[token.start - self._offset : self._tokens[end - 1].end - self._offset]
@@ -201,10 +209,32 @@ class RuleNormalizer:
         return self._tokens[-1].end if self._tokens else self._offset
 
 
+class TextJoiner:
+    """Joins what a normalizer gives out into clean text, piece by piece: no double spaces, none at a line's ends."""
+
+    def __init__(self) -> None:
+        self._space = ""
+        self._line_empty = True
+
+    def add(self, text: str) -> str:
+        """The part of the clean text that is certain once `text` is added."""
+        out: list[str] = []
+        for char in text:
+            if char == "\n":
+                out.append(char)
+                self._space, self._line_empty = "", True
+            elif char.isspace():
+                self._space = "" if self._line_empty else " "
+            else:
+                out.append(self._space + char)
+                self._space, self._line_empty = "", False
+        return "".join(out)
+
+
 def spoken_text(pieces: Iterable[Spoken]) -> str:
     """The spoken text as one string: what was given out, joined, with single spaces."""
-    lines = "".join(piece.text for piece in pieces).split("\n")
-    return "\n".join(" ".join(line.split()) for line in lines)
+    joiner = TextJoiner()
+    return "".join(joiner.add(piece.text) for piece in pieces)
 
 
 def normalize(text: str, config: NormalizerConfig | None = None) -> str:

@@ -1,8 +1,8 @@
 """Written text cut into TN tokens by Unicode category, whole or as a stream; every character is in exactly one token.
 
 Source: PAPER.md 5.7 (tokens cut at changes of Unicode category; the grouping of categories is ours):
-letters with their marks form runs, decimal digits form runs, white space forms runs, and every other character
-stands alone, except that an emoji keeps its modifiers. A run longer than MAX_TOKEN_CHARS is cut, so that no token,
+letters with their marks form runs, decimal digits form runs, white space forms runs that a line end closes, and
+every other character stands alone, except that an emoji keeps its modifiers. A run longer than MAX_TOKEN_CHARS is cut, so that no token,
 and therefore no work on a token, depends on the length of the text.
 """
 
@@ -84,11 +84,13 @@ class TokenStream:
             joined = _joins(self._text, self._kind, char) if self._text else None
             if joined is not None:
                 self._text += char
-                continue
-            if self._text:
+            else:
+                if self._text:
+                    out.append(self._take())
+                self._text, kind = char, kind_of(char)
+                self._kind = "symbol" if kind == "combining" else kind
+            if char == "\n":
                 out.append(self._take())
-            self._text, kind = char, kind_of(char)
-            self._kind = "symbol" if kind == "combining" else kind
         return out
 
     def flush(self) -> list[Token]:

@@ -91,7 +91,7 @@ def table_cell(m: Match) -> str:
     return "" if m.view.at_line_start or m.precedes(re.compile(r"[ \t]*(?:\n|$)")) else ","
 
 
-@MARKUP.rule(r"</?[A-Za-z][A-Za-z0-9]{0,10}(?:\s[^<>]{0,200})?/?>", "<", lambda m: 6.0 if re.match(r"</?(?:br|hr|p|b|i|u|em|strong|sub|sup|div|span|code|pre|ul|ol|li|a|td|tr|th|table|details|summary)\b", m.text) and not m.follows(re.compile(r"(?i:tags?) $")) else 0.5, cases=[("<br/>", ""), ("</b>", "")])
+@MARKUP.rule(r"</?[A-Za-z][A-Za-z0-9]{0,10}(?:[ \t][^<>\n]{0,200})?/?>", "<", lambda m: 6.0 if re.match(r"</?(?:br|hr|p|b|i|u|em|strong|sub|sup|div|span|code|pre|ul|ol|li|a|td|tr|th|table|details|summary)\b", m.text) and not m.follows(re.compile(r"(?i:tags?) $")) else 0.5, cases=[("<br/>", ""), ("</b>", "")])
 def html_tag(m: Match) -> str:
     """A tag of HTML that only formats."""
     return ""
