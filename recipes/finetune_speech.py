@@ -1,12 +1,13 @@
 """Train encoder and adapter by CTC in the embedding space of a frozen Llama, without a pass through it.
 
     python -m recipes.finetune_speech --llama CACHE/default-llama --caches DATA/real-en DATA/synthetic-en \
-        --held-out DATA/dev-* --encoder RUNS/best-rq/export/speech_encoder --run-dir RUNS/ctc --max-steps 20000
+        --held-out DATA/dev-* --encoder RUNS/best-rq/export/speech_encoder --run-dir RUNS/ctc \
+        --max-steps 20000
     accelerate launch -m recipes.finetune_speech --encoder-preset paper --adapter-preset paper_8b ...
 
-On a CPU, for a look: add `--encoder-preset tiny --adapter-preset tiny --max-steps 50`. The next stage, through the
-Llama, is `recipes.finetune_llama`. Method: speech_adapter/ctc.py; the auxiliary head over small units on the encoder
-only speeds the start and is thrown away (LoopConfig and RunConfig list all options).
+On a CPU, for a look: add `--encoder-preset tiny --adapter-preset tiny --max-steps 50`. The next stage,
+through the Llama, is `recipes.finetune_llama`. Method: speech_adapter/ctc.py; the auxiliary head over small
+units on the encoder only speeds the start and is thrown away (LoopConfig and RunConfig list all options).
 """
 
 import logging
@@ -63,6 +64,7 @@ class RunConfig:
     label_hours: float = option(0.0, "use so many hours of labelled speech only, a seeded choice; 0 = all")
     max_item_frames: int = option(2_000, "longer items are left out")
     short_first_epochs: int = option(0, "epochs in order of length")
+    spec_augment: bool = option(True, "mask bands and times of the features")
     chunk_share: float = option(0.4, "share of batches encoded in random blocks, for live use")
     encoder_rate: float = option(1.0, "learning rate of the encoder over that of the rest")
 
@@ -70,7 +72,9 @@ class RunConfig:
 class CtcModel(nn.Module):
     """Encoder, adapter and CTC head, with the auxiliary head; called by the loop with a batch."""
 
-    def __init__(self, speech: SpeechModel, targets: CtcTargets, small_units: Tokenizer, config: RunConfig) -> None:
+    def __init__(
+        self, speech: SpeechModel, targets: CtcTargets, small_units: Tokenizer, config: RunConfig
+    ) -> None:
         super().__init__()
         self.speech = speech
         width = speech.encoder.config.d_model
@@ -83,7 +87,8 @@ class CtcModel(nn.Module):
         encoder = self.speech.encoder
         lengths = batch.lengths.to(encoder.feature_mean.device)
         features = encoder.normalise(batch.features.to(lengths.device))
-        features = spec_augment(features, lengths, SpecAugmentConfig(), generator)
+        if self.config.spec_augment:
+            features = spec_augment(features, lengths, SpecAugmentConfig(), generator)
         chunking = random_chunking(self.config.chunk_share, self.speech.adapter.config.stride, generator)
         encodings, encoding_lengths = encoder.encode(features, lengths, chunking)
         embeds, positions = self.speech.adapter(encodings, encoding_lengths, chunking)
@@ -99,7 +104,9 @@ def random_chunking(share: float, stride: int, generator: torch.Generator) -> Ch
     """None, or with probability `share` blocks of 8 to 24 positions with 16 to 64 before them."""
     if float(torch.rand((), generator=generator)) >= share:
         return None
-    size, context = (int(torch.randint(low, high, (), generator=generator)) for low, high in ((8, 25), (16, 65)))
+    size, context = (
+        int(torch.randint(low, high, (), generator=generator)) for low, high in ((8, 25), (16, 65))
+    )
     return Chunking(size * stride, context * stride)
 
 
@@ -135,7 +142,9 @@ class CtcTask:
         decay = self.config.loop.weight_decay
         encoder = training_loop.plain_groups(self.model.speech.encoder, decay)
         rest = nn.ModuleList([self.model.speech.adapter, self.model.speech.ctc, self.model.auxiliary])
-        return [{**g, "scale": self.config.encoder_rate} for g in encoder] + training_loop.plain_groups(rest, decay)
+        return [{**g, "scale": self.config.encoder_rate} for g in encoder] + training_loop.plain_groups(
+            rest, decay
+        )
 
     @torch.no_grad()
     def evaluate(self, model: nn.Module) -> Metrics:
@@ -164,7 +173,8 @@ class CtcTask:
 
     def export(self, model: nn.Module, folder: Path, training: dict[str, Any]) -> None:
         """Encoder, adapter and CTC head."""
-        save_speech_model(folder, model.speech, {**training, "method": "CTC", "sources": self.sources})  # type: ignore[arg-type]
+        record = {**training, "method": "CTC", "sources": self.sources}
+        save_speech_model(folder, model.speech, record)  # type: ignore[arg-type]
 
 
 def build(config: RunConfig) -> CtcTask:
@@ -176,7 +186,9 @@ def build(config: RunConfig) -> CtcTask:
     targets = CtcTargets(tokenizer, token_ids)
     speech = _speech_model(config, targets, cache)
     weights = _item_weights(config, cache)
-    batches = SpeechBatches(cache, config.batch_frames, config.loop.seed, 30, weights, config.short_first_epochs)
+    batches = SpeechBatches(
+        cache, config.batch_frames, config.loop.seed, 30, weights, config.short_first_epochs
+    )
     held_out = {path.name: _some(path, config) for path in config.held_out}
     model = CtcModel(speech, targets, small_units, config)
     sources = [{"cache": path.name, "hours": round(FeatureCache([path]).hours, 2)} for path in config.caches]
@@ -201,7 +213,11 @@ def _targets(config: RunConfig, tokenizer: Tokenizer, cache: FeatureCache) -> tu
 def _speech_model(config: RunConfig, targets: CtcTargets, cache: FeatureCache) -> SpeechModel:
     if config.init:
         return load_speech_model(config.init, config.llama)
-    sizes = load_config(config.encoder, EncoderConfig) if config.encoder else ENCODER_PRESETS[config.encoder_preset]
+    sizes = (
+        load_config(config.encoder, EncoderConfig)
+        if config.encoder
+        else ENCODER_PRESETS[config.encoder_preset]
+    )
     encoder = SpeechEncoder(sizes)
     if config.encoder:
         load_weights(config.encoder, encoder)
@@ -224,7 +240,9 @@ def _speech_model(config: RunConfig, targets: CtcTargets, cache: FeatureCache) -
 
 def _item_weights(config: RunConfig, cache: FeatureCache) -> NDArray[np.float64]:
     """Zero for items without text or too long, else the weight of their cache."""
-    labelled = np.array([text is not None for text in cache.texts]) & (cache.lengths <= config.max_item_frames)
+    labelled = np.array([text is not None for text in cache.texts]) & (
+        cache.lengths <= config.max_item_frames
+    )
     of_cache = np.asarray(config.weights or (1.0,) * len(config.caches), dtype=np.float64)
     weights = of_cache[cache.directory_numbers] * labelled
     return _limited(weights, cache, config.label_hours) if config.label_hours else weights

@@ -1,0 +1,198 @@
+"""Train boundary embeddings, adapter or all of the speech part through the frozen Llama, to repeat what is said.
+
+    python -m recipes.finetune_llama --llama CACHE/default-llama --init RUNS/ctc/export --text-share 1 \
+        --caches DATA/synthetic-en --run-dir RUNS/boundaries --max-steps 150 --learning-rate 0.01   # text alone
+    python -m recipes.finetune_llama --llama CACHE/default-llama --init RUNS/boundaries/export --train adapter \
+        --caches DATA/real-en DATA/synthetic-en --run-dir RUNS/llama --max-steps 2000
+
+On a CPU, for a look: `--max-steps 5 --batch-frames 2000`. The two boundary embeddings are a soft prompt: trained on
+text alone, with token embeddings in the place of speech, they teach a small Llama to repeat. The loss is the
+cross-entropy of the answer and its end-of-turn token (arXiv 2407.21783, section 8.3); the Llama never changes.
+"""
+
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from recipes import options, training_loop
+from recipes.data.augment import SpecAugmentConfig, spec_augment
+from recipes.data.features_cache import FeatureCache
+from recipes.options import option
+from recipes.speech_batches import SpeechBatch, SpeechBatches
+from recipes.training_loop import LoopConfig, Metrics
+from speech_adapter.llama import FrozenLlama, LlamaOptions, load_llama
+from speech_adapter.model import SpeechModel, load_speech_model, save_speech_model
+from speech_adapter.prompts import Speech, end_of_turn_id, recognition_turns, render
+from speech_adapter.sequence import InputSequence, answer_places, build_sequence, pad_sequences
+from speech_core.checkpoint import read_json, write_json
+from speech_core.errors import ConfigError
+
+logger = logging.getLogger(__name__)
+
+PARTS = ("boundaries", "adapter", "all")
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Options of this recipe."""
+
+    loop: LoopConfig
+    llama: Path = option(Path(), "folder of the frozen Llama")
+    llama_dtype: str = option("auto", "float32, bfloat16 or float16; auto: bfloat16 where the loop takes it")
+    init: Path = option(Path(), "folder with speech_encoder and speech_adapter to go on from")
+    caches: tuple[Path, ...] = option((), "feature caches to learn from; items without text are left out")
+    held_out: tuple[Path, ...] = option((), "feature caches to measure on")
+    held_out_items: int = option(20, "items of each held-out cache to measure on")
+    train: str = option("boundaries", f"what learns: {', '.join(PARTS)} (all: the encoder too)")
+    text_share: float = option(0.0, "share of batches with token embeddings in the place of speech")
+    language: str = option("English", "language of the prompt")
+    batch_frames: int = option(3_000, "frames of one batch, padding included (100 a second)")
+    max_item_frames: int = option(1_500, "longer items are left out")
+    encoder_rate: float = option(0.2, "learning rate of the encoder over that of the adapter")
+
+    def __post_init__(self) -> None:
+        if self.train not in PARTS:
+            raise ConfigError(f"train is {self.train!r}: use one of {', '.join(PARTS)}")
+
+
+class LlamaStageModel(nn.Module):
+    """The speech part in front of the frozen Llama; called by the loop with a batch."""
+
+    def __init__(self, speech: SpeechModel, llama: FrozenLlama, config: RunConfig) -> None:
+        super().__init__()
+        self.speech, self.config = speech, config
+        self._llama = llama  # no nn.Module: neither saved nor trained
+        self._end = end_of_turn_id(llama.tokenizer)
+        for parameter in self.parameters():
+            parameter.requires_grad_(config.train == "all")
+        if config.train == "adapter":
+            speech.adapter.requires_grad_(True)
+        speech.adapter.boundaries.requires_grad_(True)
+
+    def forward(self, batch: SpeechBatch) -> tuple[Tensor, Metrics]:
+        """Mean cross-entropy of the answers, and the share of tokens foreseen."""
+        generator = torch.Generator().manual_seed(batch.seed)
+        as_text = float(torch.rand((), generator=generator)) < self.config.text_share
+        parts = self._text_parts(batch) if as_text else self._speech_parts(batch, generator)
+        pairs = [(part, text) for part, text in zip(parts, batch.texts, strict=True) if text and len(part)]
+        sequences = pad_sequences([self._sequence(part, text) for part, text in pairs])
+        hidden = self._llama.hidden_states(sequences.embeds, sequences.mask, sequences.position_ids)
+        places = answer_places(sequences.labels)
+        logits = self._llama.logits(hidden[places.rows, places.positions]).float()
+        loss = functional.cross_entropy(logits, places.targets)
+        foreseen = (logits.detach().argmax(-1) == places.targets).float().mean()
+        return loss, {"foreseen": float(foreseen), "as_text": float(as_text)}
+
+    def _sequence(self, part: Tensor, text: str) -> InputSequence:
+        tokenizer = self._llama.tokenizer
+        pieces = render(tokenizer, recognition_turns(Speech(part), self.config.language))
+        answer = [*tokenizer.encode(_squeezed(text)), self._end]
+        return build_sequence(pieces, self._llama.embed, self.speech.adapter.boundaries, answer)
+
+    def _text_parts(self, batch: SpeechBatch) -> list[Tensor]:
+        """Token embeddings of the texts, as perfect speech embeddings."""
+        encode = self._llama.tokenizer.encode
+        return [self._llama.embed(torch.tensor(encode(_squeezed(text or "")), dtype=torch.int64)) for text in batch.texts]
+
+    def _speech_parts(self, batch: SpeechBatch, generator: torch.Generator) -> list[Tensor]:
+        """What the adapter gives for the sound, one (positions, d_llama) for each item."""
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.config.train != "boundaries"):
+            features = self.speech.encoder.normalise(batch.features)
+            if self.training:
+                features = spec_augment(features, batch.lengths, SpecAugmentConfig(), generator)
+            embeds, positions = self.speech.adapter(*self.speech.encoder.encode(features, batch.lengths))
+            if self.speech.adapter.config.compression == "ctc":
+                embeds, positions = self.speech.ctc.compress(self.speech.ctc.log_probs(embeds), positions)
+        return [item[:count] for item, count in zip(embeds, positions.tolist(), strict=True)]
+
+
+def _squeezed(text: str) -> str:
+    return " ".join(text.split())
+
+
+@dataclass
+class LlamaStageTask:
+    """What the loop trains."""
+
+    model: LlamaStageModel
+    batches: SpeechBatches
+    held_out: list[SpeechBatch]
+    config: RunConfig
+    earlier: list[dict[str, Any]] = field(default_factory=list)
+
+    def audio_seconds(self, batch: SpeechBatch) -> float:
+        """Seconds of audio in a batch; none when text alone is learned from."""
+        return 0.0 if self.config.text_share >= 1 else float(batch.lengths.sum()) / self.batches.frame_rate_hz
+
+    def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
+        """The encoder apart, for a rate of its own; boundaries without weight decay."""
+        decay = self.config.loop.weight_decay
+        speech = self.model.speech
+        encoder = training_loop.plain_groups(speech.encoder, decay)
+        rest = training_loop.plain_groups(nn.ModuleList([speech.adapter, speech.ctc]), decay)
+        groups = [{**group, "scale": self.config.encoder_rate} for group in encoder] + rest
+        return [group for group in groups if group["params"]]
+
+    @torch.no_grad()
+    def evaluate(self, model: nn.Module) -> Metrics:
+        """Cross-entropy and share of tokens foreseen on held-out speech."""
+        figures: dict[str, list[float]] = {}
+        for batch in self.held_out:
+            loss, metrics = model(batch)
+            for name, value in {"loss": float(loss), **metrics}.items():
+                figures.setdefault(f"held_out_{name}", []).append(value)
+        return {name: training_loop.mean_of_numbers(values) for name, values in figures.items()}
+
+    def export(self, model: nn.Module, folder: Path, training: dict[str, Any]) -> None:
+        """Encoder, adapter and CTC head, with the record of the stages before."""
+        method = f"through the frozen Llama ({self.config.train}{', text alone' if self.config.text_share >= 1 else ''})"
+        record = {**training, "method": method, "earlier": self.earlier}
+        save_speech_model(folder, model.speech, record)  # type: ignore[arg-type]
+
+
+def build(config: RunConfig) -> LlamaStageTask:
+    """Model and data of one run."""
+    torch.manual_seed(config.loop.seed)
+    dtype = config.llama_dtype
+    speech = load_speech_model(config.init, config.llama)
+    if dtype == "auto":
+        dtype = "bfloat16" if training_loop.choose_precision(config.loop.precision, speech) == "bf16" else "float32"
+    model = LlamaStageModel(speech, load_llama(config.llama, LlamaOptions(dtype=dtype)), config)
+    cache = FeatureCache(config.caches)
+    weights = _with_text(cache) * (cache.lengths <= config.max_item_frames)
+    batches = SpeechBatches(cache, config.batch_frames, config.loop.seed, 30, weights)
+    held_out = [batch for path in config.held_out for batch in _some(path, config)]
+    before = read_json(config.init / "speech_adapter" / "training.json")
+    earlier = [*before.pop("earlier", ()), before]
+    return LlamaStageTask(model, batches, held_out, config, earlier)
+
+
+def _with_text(cache: FeatureCache) -> np.ndarray[Any, np.dtype[np.float64]]:
+    return np.array([float(bool(text)) for text in cache.texts])
+
+
+def _some(path: Path, config: RunConfig) -> list[SpeechBatch]:
+    """The first items of a held-out cache that have text."""
+    cache = FeatureCache([path])
+    chosen = _with_text(cache)
+    chosen *= np.cumsum(chosen) <= config.held_out_items
+    return SpeechBatches.fixed(cache, config.batch_frames, chosen)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the recipe from the command line."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    config = options.parse(RunConfig, __doc__ or "", argv)
+    config.loop.run_dir.mkdir(parents=True, exist_ok=True)
+    write_json(config.loop.run_dir / "run.json", options.to_dict(config))
+    training_loop.run(build(config), config.loop)
+
+
+if __name__ == "__main__":
+    main()
