@@ -11,8 +11,9 @@ from llama_speech.cli._display import Display
 from llama_speech.cli._inputs import Recording, expand
 from llama_speech.cli._options import UsageError, add_model_options, positive
 from llama_speech.cli._outputs import output_names
+from llama_speech.languages import find_language
 from llama_speech.writers import FORMATS, render, write_atomically
-from speech_core.errors import SpeechError
+from speech_core.errors import InputError, SpeechError
 
 if TYPE_CHECKING:
     from llama_speech.results import Transcription
@@ -81,6 +82,7 @@ class _Task:
 def run(args: argparse.Namespace) -> int:
     """Transcribe; return 0, or 1 if any file failed. Raises UsageError before any work."""
     formats = _formats(args.output_format)
+    _check_language(args.language)
     recordings, problems = expand(args.files)
     _check_standard_output(args, formats, len(recordings))
     tasks, refused = _plan(recordings, formats, args)
@@ -93,6 +95,14 @@ def run(args: argparse.Namespace) -> int:
             return 1 if problems or refused else 0
         failures = _transcribe(tasks, formats, args, display)
     return 1 if problems or refused or failures else 0
+
+
+def _check_language(language: str) -> None:
+    """Refuse a language nobody knows before any work; which ones the model knows is seen later."""
+    try:
+        find_language(language)
+    except InputError as error:
+        raise UsageError(str(error)) from None
 
 
 def _formats(chosen: Sequence[str] | None) -> list[str]:
@@ -137,9 +147,7 @@ def _plan(
 def _transcribe(tasks: list[_Task], formats: list[str], args: argparse.Namespace, display: Display) -> int:
     """Load the model, do all tasks, give out the results; return how many failed."""
     from llama_speech.api import load
-    from llama_speech.languages import find_language
 
-    find_language(args.language)
     model = load(args.model, args.llama, args.device, args.dtype, args.threads)
     display.start([task.recording.path for task in tasks])
     outcomes = model.transcribe_each(
