@@ -1,4 +1,4 @@
-"""Text to CTC classes: the part of the Llama's vocabulary a CTC head knows, and small units for the auxiliary head."""
+"""Text to CTC classes: the part of the Llama's vocabulary a CTC head knows, and small units."""
 
 import json
 from collections import Counter
@@ -15,7 +15,7 @@ from speech_core.errors import InputError
 
 
 def choose_vocabulary(tokenizer: Tokenizer, texts: Iterable[str], size: int) -> list[int]:
-    """Llama token ids for a CTC head: all single characters of the texts, then the most frequent tokens, sorted.
+    """Llama token ids for a CTC head, sorted: all characters of the texts, then the most frequent tokens.
 
     With the characters any text of the same alphabet can be written. Raises InputError when there is no text.
     """
@@ -25,7 +25,9 @@ def choose_vocabulary(tokenizer: Tokenizer, texts: Iterable[str], size: int) -> 
         counts.update(encoding.ids)
         characters.update("".join(encoding.tokens))
     if not counts:
-        raise InputError("there are no texts to choose a vocabulary from: the caches hold unlabelled speech only")
+        raise InputError(
+            "there are no texts to choose a vocabulary from: the caches hold unlabelled speech only"
+        )
     single = [tokenizer.token_to_id(character) for character in sorted(characters)]
     chosen = {token for token in single if token is not None}
     for token, _ in counts.most_common():
@@ -36,13 +38,13 @@ def choose_vocabulary(tokenizer: Tokenizer, texts: Iterable[str], size: int) -> 
 
 
 class CtcTargets:
-    """Texts as classes of a CTC head: class i + 1 is `token_ids[i]`; tokens the head lacks are written in pieces."""
+    """Texts as classes of a CTC head: class i + 1 is `token_ids[i]`; others are written in pieces."""
 
     def __init__(self, tokenizer: Tokenizer, token_ids: list[int]) -> None:
         self.tokenizer = tokenizer
         self.token_ids = token_ids
         self.classes = {token: number + 1 for number, token in enumerate(token_ids)}
-        self.pieces = {tokenizer.id_to_token(token): number for token, number in self.classes.items()}
+        self.pieces = {tokenizer.id_to_token(token) or "": number for token, number in self.classes.items()}
         self.longest = max(len(piece) for piece in self.pieces)
         self._split: dict[int, list[int]] = {}
 
@@ -63,7 +65,7 @@ class CtcTargets:
         if token in self.classes:
             return [self.classes[token]]
         if token not in self._split:
-            self._split[token] = self._in_pieces(self.tokenizer.id_to_token(token))
+            self._split[token] = self._in_pieces(self.tokenizer.id_to_token(token) or "")
         return self._split[token]
 
     def _in_pieces(self, rest: str) -> list[int]:
@@ -79,13 +81,13 @@ class CtcTargets:
 
 
 def train_small_units(texts: Iterable[str], size: int) -> Tokenizer:
-    """Byte pair encoding of lower-case letters and apostrophes, for the auxiliary CTC head; id 0 is the blank."""
+    """Byte pair encoding of lower-case letters and apostrophes for the auxiliary head; id 0 is the blank."""
     tokenizer = Tokenizer(models.BPE())
-    tokenizer.normalizer = normalizers.Sequence([  # type: ignore[assignment]
+    tokenizer.normalizer = normalizers.Sequence([
         normalizers.NFKC(), normalizers.Lowercase(), normalizers.Replace("’", "'"),
         normalizers.Replace(_not_spoken(), " "),
     ])  # fmt: skip
-    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()  # type: ignore[assignment]
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
     trainer = trainers.BpeTrainer(vocab_size=size, special_tokens=["<blank>"], show_progress=False)
     tokenizer.train_from_iterator(texts, trainer)
     return tokenizer

@@ -1,11 +1,12 @@
 """Command lines made from frozen dataclasses: one option for each field, hyphens or underscores.
 
-Nested dataclasses are flattened; a list field takes several values. Loop and recipe options are declared once, in
-their dataclass, with the help text in the field's metadata.
+Nested dataclasses are flattened; a list field takes several values. Options are declared once, in their
+dataclass, with the help text in the field's metadata.
 """
 
 import argparse
 import dataclasses
+import sys
 import types
 import typing
 from collections.abc import Sequence
@@ -38,15 +39,15 @@ def _add(parser: argparse.ArgumentParser, cls: type[Any]) -> None:
     hints = typing.get_type_hints(cls)
     for item in dataclasses.fields(cls):
         if dataclasses.is_dataclass(hints[item.name]):
-            _add(parser, hints[item.name])  # type: ignore[arg-type]
+            _add(parser, hints[item.name])
             continue
         required = item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING
         text = item.metadata.get("help", "")
         if not required:
             text = f"{text} (default: {item.default})".strip()
         name = "--" + item.name.replace("_", "-")
-        parser.add_argument(name, dest=item.name, required=required, help=text, **_parser_of(hints[item.name]),
-                            default=argparse.SUPPRESS)  # fmt: skip
+        keywords = {"dest": item.name, "required": required, "help": text, "default": argparse.SUPPRESS}
+        parser.add_argument(name, **keywords, **_parser_of(hints[item.name]))
 
 
 def _build(cls: type[Options], values: dict[str, Any]) -> Options:
@@ -54,7 +55,7 @@ def _build(cls: type[Options], values: dict[str, Any]) -> Options:
     arguments: dict[str, Any] = {}
     for item in dataclasses.fields(cls):  # type: ignore[arg-type]
         if dataclasses.is_dataclass(hints[item.name]):
-            arguments[item.name] = _build(hints[item.name], values)  # type: ignore[arg-type]
+            arguments[item.name] = _build(hints[item.name], values)
         elif item.name in values:
             value = values[item.name]
             arguments[item.name] = tuple(value) if isinstance(value, list) else value
@@ -63,13 +64,11 @@ def _build(cls: type[Options], values: dict[str, Any]) -> Options:
 
 def parse(cls: type[Options], description: str, argv: Sequence[str] | None = None) -> Options:
     """The dataclass `cls` filled from the command line; prints usage and exits with 2 when it is wrong."""
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     _add(parser, cls)
-    arguments = [_hyphens(a) for a in argv] if argv is not None else None
-    if arguments is None:
-        import sys
-
-        arguments = [_hyphens(a) for a in sys.argv[1:]]
+    arguments = [_hyphens(argument) for argument in (sys.argv[1:] if argv is None else argv)]
     return _build(cls, vars(parser.parse_args(arguments)))
 
 

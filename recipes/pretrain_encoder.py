@@ -1,8 +1,9 @@
 """Pre-train the speech encoder with BEST-RQ on cached features, with or without text.
 
-    python -m recipes.pretrain_encoder --caches DATA/real-en DATA/synthetic-en --run-dir RUNS/best-rq --max-steps 20000
-    accelerate launch -m recipes.pretrain_encoder --preset paper --caches ... --run-dir ... --max-steps 500000 \
-        --learning-rate 4e-4 --warmup-steps 25000            # many GPUs, many machines
+    python -m recipes.pretrain_encoder --caches DATA/real-en DATA/synthetic-en --run-dir RUNS/best-rq \
+        --max-steps 20000 --learning-rate 1e-3
+    accelerate launch -m recipes.pretrain_encoder --preset paper --caches ... --run-dir ... \
+        --max-steps 500000 --learning-rate 4e-4 --warmup-steps 25000            # many GPUs, many machines
 
 On a CPU, for a look: add `--preset tiny --max-steps 50`. Method: speech_encoder/best_rq.py.
 """
@@ -121,7 +122,9 @@ def build(config: RunConfig) -> PretrainTask:
     if config.codebooks_per_step:
         books = replace(books, codebooks_per_step=min(config.codebooks_per_step, books.num_codebooks))
     batches = SpeechBatches(cache, config.batch_frames, config.loop.seed, min_frames=config.min_frames)
-    held_out = SpeechBatches.fixed(FeatureCache(config.held_out), config.batch_frames) if config.held_out else []
+    held_out = (
+        SpeechBatches.fixed(FeatureCache(config.held_out), config.batch_frames) if config.held_out else []
+    )
     model = PretrainModel(BestRq(encoder, books, seed=config.loop.seed))
     sources = [{"cache": path.name, "hours": round(FeatureCache([path]).hours, 2)} for path in config.caches]
     return PretrainTask(model, batches, held_out, config, sources)

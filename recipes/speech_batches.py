@@ -14,7 +14,7 @@ from recipes.data.features_cache import FeatureCache
 
 @dataclass(frozen=True)
 class SpeechBatch:
-    """features (batch, frames, mels) log-mel, lengths (batch,), texts, and a seed that belongs to this batch."""
+    """features (batch, frames, mels) log-mel, lengths (batch,), texts, and a seed of this batch alone."""
 
     features: Tensor
     lengths: Tensor
@@ -35,7 +35,7 @@ class SpeechBatches:
         weights: NDArray[np.float64] | None = None,
         short_first_epochs: int = 0,
     ) -> None:
-        """weights (items,): how often an item comes in an epoch; 0 leaves it out. Items too long are left out too."""
+        """weights (items,): how often an item comes in an epoch; 0, or a length out of bounds: never."""
         chosen = (cache.lengths >= min_frames) & (cache.lengths <= max_frames)
         if weights is not None:
             chosen &= weights > 0
@@ -75,4 +75,6 @@ class SpeechBatches:
         batches = cls(cache, max_frames, seed=0, weights=weights)
         cut = BatchSampler(cache.lengths[batches.items], max_frames, 0, None, short_first_epochs=1)
         chosen = cut.epoch_batches(0)
-        return [batches._batch(batches.items[items].tolist(), 0, number) for number, items in enumerate(chosen)]
+        return [
+            batches._batch(batches.items[items].tolist(), 0, number) for number, items in enumerate(chosen)
+        ]

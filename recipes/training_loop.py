@@ -1,14 +1,14 @@
 """The only training loop: optimizer, schedule, accumulation, checkpoints, resuming, metrics.
 
 A task gives batches and losses; the loop does the rest, on one CPU, one GPU, or many (through `accelerate`).
-A run directory holds `checkpoint/` (the last state, complete or absent), `metrics.jsonl` and TensorBoard events.
+A run directory holds `checkpoint/` (the last state, complete or absent), `export/` (weights last evaluated),
+`metrics.jsonl` and TensorBoard events.
 Starting the same command again goes on from the last checkpoint; SIGTERM and Ctrl-C write one first.
 """
 
 import json
 import logging
 import math
-import os
 import shutil
 import signal
 import time
@@ -66,7 +66,8 @@ class LoopConfig:
 class BatchSource(Protocol):
     """An endless, resumable stream of batches."""
 
-    def __iter__(self) -> Iterator[Any]: ...
+    def __iter__(self) -> Iterator[Any]:
+        """Batches without end."""
 
     def state_dict(self) -> dict[str, Any]:
         """Where the stream stands, after the last batch that was taken."""
@@ -78,8 +79,13 @@ class BatchSource(Protocol):
 class Task(Protocol):
     """What a recipe trains."""
 
-    model: nn.Module  # all trained parameters; called with a batch it gives (loss, metrics)
-    batches: BatchSource
+    @property
+    def model(self) -> nn.Module:
+        """All trained parameters; called with a batch it gives (loss, metrics)."""
+
+    @property
+    def batches(self) -> BatchSource:
+        """What to train on."""
 
     def audio_seconds(self, batch: Any) -> float:
         """Seconds of audio in a batch, for the record."""
@@ -279,8 +285,8 @@ class TrainingLoop:
             old = self.config.run_dir / "checkpoint.old"
             shutil.rmtree(old, ignore_errors=True)
             if target.exists():
-                os.replace(target, old)
-            os.replace(partial, target)
+                target.replace(old)
+            partial.replace(target)
             shutil.rmtree(old, ignore_errors=True)
         self.accelerator.wait_for_everyone()
 
@@ -314,7 +320,9 @@ def choose_precision(wanted: str, model: nn.Module) -> str:
             times.append(time.perf_counter() - start)
         seconds[name] = min(times)
     faster = min(seconds, key=lambda name: seconds[name])
-    logger.info("precision %s (matrix product: %s)", faster, {k: f"{v * 1e3:.1f} ms" for k, v in seconds.items()})
+    logger.info(
+        "precision %s (matrix product: %s)", faster, {k: f"{v * 1e3:.1f} ms" for k, v in seconds.items()}
+    )
     return faster
 
 

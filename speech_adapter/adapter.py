@@ -21,7 +21,7 @@ class AdapterState(NamedTuple):
 
 
 class SpeechAdapter(nn.Module):
-    """Strided convolution, one rotary Transformer layer, projection; and the two trained boundary embeddings."""
+    """Strided convolution, one rotary Transformer layer, projection; and two trained boundary embeddings."""
 
     def __init__(self, config: AdapterConfig) -> None:
         super().__init__()
@@ -38,14 +38,14 @@ class SpeechAdapter(nn.Module):
 
     @torch.no_grad()
     def match_scale(self, token_embeddings: Tensor) -> None:
-        """Start with outputs and boundaries as large as the Llama's own token embeddings (vocabulary, d_llama)."""
+        """Start with outputs and boundaries as large as the token embeddings (vocabulary, d_llama)."""
         deviation = float(token_embeddings.float().std())
         nn.init.normal_(self.project.weight, std=deviation / self.config.d_model**0.5)
         nn.init.zeros_(self.project.bias)
         nn.init.normal_(self.boundaries, std=deviation)
 
     def position_chunking(self, chunking: Chunking) -> Chunking:
-        """The same blocks counted in positions. Raises ConfigError if a block is no whole number of positions."""
+        """The blocks counted in positions. Raises ConfigError if a block is no whole number of positions."""
         stride = self.config.stride
         if chunking.size % stride or chunking.left_context % stride:
             raise ConfigError(
@@ -100,7 +100,10 @@ class SpeechAdapter(nn.Module):
         return AdapterState(last, self.attention.init_state(batch, weight.device, weight.dtype), 0)
 
     def step(self, encodings: Tensor, state: AdapterState, left_context: int) -> tuple[Tensor, AdapterState]:
-        """One block of encodings; left_context counts positions. Blocks joined equal `forward` with that chunking."""
+        """One block of encodings and the new state; left_context counts positions.
+
+        Blocks joined equal `forward` with that chunking.
+        """
         x = self._convolve(functional.pad(torch.cat([state.encoding, encodings], dim=1), (0, 0, 0, 1)))
         angles = self._angles(state.position, x.shape[1]).to(x.device)
         attended, attention = self.attention.step(

@@ -1,7 +1,7 @@
 """Sizes of the adapter, with the presets `tiny`, `small`, `paper_8b` and `paper_70b`.
 
-Source: arXiv 2407.21783, section 8.2: convolution of kernel 3 and stride 2, one rotary Transformer layer of width 3072
-with a feed-forward of 4096, a linear layer to the width of the Llama; about 100 M parameters.
+Source: arXiv 2407.21783, section 8.2: convolution of kernel 3 and stride 2, one rotary Transformer layer of
+width 3072 with a feed-forward of 4096, a linear layer to the width of the Llama; about 100 M parameters.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ COMPRESSIONS = ("none", "ctc")
 
 @dataclass(frozen=True)
 class AdapterConfig:
-    """Convolution, one Transformer layer, projection to the Llama; and the CTC head over the Llama's tokens."""
+    """Convolution, one Transformer layer, projection to the Llama; and a CTC head over the Llama's tokens."""
 
     d_encoder: int = 1536
     d_model: int = 3072
@@ -48,7 +48,8 @@ class AdapterConfig:
 
 ADAPTER_PRESETS: dict[str, AdapterConfig] = {
     "tiny": AdapterConfig(
-        d_encoder=32, d_model=32, d_feedforward=64, num_heads=2, d_llama=32, stride=1, compression="ctc", ctc_vocabulary=64
+        d_encoder=32, d_model=32, d_feedforward=64, num_heads=2, d_llama=32, stride=1, compression="ctc",
+        ctc_vocabulary=64,
     ),
     "small": AdapterConfig(
         d_encoder=256, d_model=512, d_feedforward=688, num_heads=8, d_llama=576, stride=1, compression="ctc",

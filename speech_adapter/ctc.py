@@ -15,7 +15,7 @@ from speech_core.masks import length_mask
 
 
 class CtcHypothesis(NamedTuple):
-    """Greedy result of one item: Llama token ids, first and last + 1 position of each, its mean log-probability."""
+    """Greedy result of one item: Llama token ids; first, last + 1 position, mean log-probability of each."""
 
     token_ids: list[int]
     starts: list[int]
@@ -45,7 +45,7 @@ class CtcHead(nn.Module):
 
     @torch.no_grad()
     def start(self, token_counts: Tensor, blank_share: float = 0.8) -> None:
-        """Begin a new, bound head: prior probabilities as biases, and an output equal to an embedding scores 8.
+        """Begin a new, bound head: prior probabilities as biases; an output equal to an embedding scores 8.
 
         token_counts (vocabulary,): how often each token occurs in the training text.
         """
@@ -82,7 +82,7 @@ class CtcHead(nn.Module):
     def compress(self, log_probs: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """One embedding for each token the head hears: the expected token embedding over its positions.
 
-        log_probs (batch, positions, classes) -> (batch, most tokens, d_llama), tokens (batch,). Differentiable.
+        log_probs (batch, positions, classes) -> (batch, most tokens, d_llama), tokens (batch,). Trainable.
         """
         batch, positions, _ = log_probs.shape
         classes = log_probs.argmax(-1)

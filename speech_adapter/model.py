@@ -28,7 +28,10 @@ class SpeechModel(nn.Module):
     def forward(
         self, features: Tensor, lengths: Tensor, chunking: Chunking | None = None
     ) -> tuple[Tensor, Tensor]:
-        """features (batch, frames, mels) log-mel, lengths (batch,) -> (batch, positions, d_llama), positions (batch,)."""
+        """Log-mel frames to embeddings for the Llama.
+
+        features (batch, frames, mels), lengths (batch,) -> (batch, positions, d_llama), positions (batch,)
+        """
         encodings, encoding_lengths = self.encoder(features, lengths, chunking)
         embeds: tuple[Tensor, Tensor] = self.adapter(encodings, encoding_lengths, chunking)
         return embeds
@@ -89,7 +92,8 @@ def load_speech_model(folder: Path, llama: Path) -> SpeechModel:
     embeddings = read_token_embeddings(llama)
     if embeddings.shape[1] != sizes.d_llama:
         raise CheckpointError(
-            f"{folder} is for a Llama of width {sizes.d_llama}, {llama} has {embeddings.shape[1]}: use the one it was trained for"
+            f"{folder} is for a Llama of width {sizes.d_llama}, {llama} has {embeddings.shape[1]}: "
+            "use the one it was trained for"
         )
     component.ctc.bind(embeddings)
     return SpeechModel(encoder, component.adapter, component.ctc)

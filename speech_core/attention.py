@@ -1,6 +1,7 @@
 """Rotary self-attention shared by the Conformer and the adapter.
 
-Rotary pairs are split in halves: dimension i turns with dimension i + head_size / 2. Source: Su et al., arXiv 2104.09864.
+Rotary pairs are split in halves: dimension i turns with dimension i + head_size / 2.
+Source: Su et al., arXiv 2104.09864.
 """
 
 from typing import NamedTuple
@@ -11,7 +12,7 @@ from torch.nn import functional
 
 
 class AttentionState(NamedTuple):
-    """Rotated keys and values of the left context: (batch, heads, context, d_head) each; context <= left_context."""
+    """Rotated keys and values of the left context: (batch, heads, context <= left_context, d_head) each."""
 
     keys: Tensor
     values: Tensor
@@ -32,17 +33,18 @@ def rotate(x: Tensor, angles: Tensor) -> Tensor:
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
-    """Softmax attention, (batch, heads, items, d_head) each; mask broadcasts to (batch, heads, queries, keys).
+    """Softmax attention, (batch, heads, items, d_head) each; mask as (batch, heads, queries, keys).
 
-    `scaled_dot_product_attention`, but for 16 bits on a CPU plain products: there its kernel takes two to five
-    times as long at the lengths of speech.
+    `scaled_dot_product_attention`, but for 16 bits on a CPU plain products: there its kernel takes two to
+    five times as long at the lengths of speech.
     """
-    if query.device.type != "cpu" or query.dtype == torch.float32:
+    if query.device.type != "cpu" or query.dtype not in (torch.bfloat16, torch.float16):
         return functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
     scores = (query @ key.transpose(-1, -2)).float() * query.shape[-1] ** -0.5
     if mask is not None:
         scores = scores.masked_fill(~mask, torch.finfo(torch.float32).min)
-    return scores.softmax(-1).to(value.dtype) @ value
+    heads: Tensor = scores.softmax(-1).to(value.dtype) @ value
+    return heads
 
 
 class RotaryAttention(nn.Module):

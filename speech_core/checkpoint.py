@@ -1,11 +1,10 @@
-"""A component on disk: `config.json`, `model.safetensors`, and `training.json` with where the weights come from.
+"""A component on disk: `config.json`, `model.safetensors`, and `training.json`: where the weights come from.
 
-Loading builds the model from `config.json` alone; names and shapes must match exactly, and nothing is unpickled.
+Loading builds the model from `config.json` alone; names and shapes must match exactly; nothing is unpickled.
 """
 
 import dataclasses
 import json
-import os
 import types
 import typing
 from pathlib import Path
@@ -29,7 +28,8 @@ def config_to_dict(config: Any) -> dict[str, Any]:
 def _nested_type(annotation: Any) -> type | None:
     """The dataclass behind an annotation, also behind `X | None`; None where there is none."""
     options = typing.get_args(annotation) if isinstance(annotation, types.UnionType) else (annotation,)
-    return next((option for option in options if dataclasses.is_dataclass(option)), None)  # type: ignore[arg-type]
+    classes = (option for option in options if isinstance(option, type))
+    return next((option for option in classes if dataclasses.is_dataclass(option)), None)
 
 
 def config_from_dict(cls: type[Config], values: dict[str, Any]) -> Config:
@@ -37,7 +37,9 @@ def config_from_dict(cls: type[Config], values: dict[str, Any]) -> Config:
     hints = typing.get_type_hints(cls)
     unknown = sorted(set(values) - set(hints))
     if unknown:
-        raise CheckpointError(f"{cls.__name__} has no field {', '.join(unknown)}: it has {', '.join(sorted(hints))}")
+        raise CheckpointError(
+            f"{cls.__name__} has no field {', '.join(unknown)}: it has {', '.join(sorted(hints))}"
+        )
     arguments: dict[str, Any] = {}
     for name, value in values.items():
         nested = _nested_type(hints[name])
@@ -51,7 +53,7 @@ def write_json(path: Path, value: Any) -> None:
     """Write JSON so that the file is either the old or the whole new one."""
     partial = path.with_name(path.name + ".partial")
     partial.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 def read_json(path: Path) -> Any:
@@ -69,7 +71,7 @@ _SCALE = ":scale"  # ends the name of the per-row factors of a matrix stored in 
 
 
 def _store(name: str, value: Tensor, storage: str) -> dict[str, Tensor]:
-    """A tensor as it is written: matrices in fewer bits where asked, vectors and whole numbers as they are."""
+    """A tensor as it is written: matrices in fewer bits where asked, vectors and whole numbers as is."""
     if storage == "float32" or value.dim() < 2 or not value.is_floating_point():
         return {name: value}
     if storage == "float16":
@@ -96,7 +98,7 @@ def _restore(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 def save_component(
     folder: Path, model: nn.Module, config: Any, training: dict[str, Any], storage: str = "float32"
 ) -> None:
-    """Write one component; `storage` float32, float16, or int8 (a byte a weight and a factor a row) for matrices.
+    """Write one component; `storage` of matrices: float32, float16, or int8 (with a factor for each row).
 
     Raises CheckpointError for another storage.
     """
@@ -108,7 +110,7 @@ def save_component(
         tensors |= _store(name, tensor.detach().cpu().contiguous(), storage)
     partial = folder / "model.safetensors.partial"
     save_file(tensors, partial)
-    os.replace(partial, folder / "model.safetensors")
+    partial.replace(folder / "model.safetensors")
     write_json(folder / "config.json", config_to_dict(config))
     write_json(folder / "training.json", training)
 
@@ -132,7 +134,9 @@ def load_weights(folder: Path, model: nn.Module) -> None:
         if own[name].shape != tensors[name].shape
     ]
     if wrong:
-        raise CheckpointError(f"{path} is of another model, it differs in {wrong[0]} ({len(wrong)} differences)")
+        raise CheckpointError(
+            f"{path} is of another model, it differs in {wrong[0]} ({len(wrong)} differences)"
+        )
     model.load_state_dict(tensors)
 
 

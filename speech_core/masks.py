@@ -9,7 +9,7 @@ from torch import Tensor
 class Chunking(NamedTuple):
     """How far attention and convolutions may look when audio is encoded in blocks.
 
-    size: items of one block, which attend each other freely; left_context: items before the block that are seen.
+    size: items of one block, which attend each other freely; left_context: items seen before the block.
     """
 
     size: int
@@ -33,7 +33,7 @@ def block_mask(total: int, chunking: Chunking, device: torch.device | None = Non
 def attention_mask(lengths: Tensor, total: int, chunking: Chunking | None = None) -> Tensor:
     """Keys each query may see: (batch, 1, total, total), for `scaled_dot_product_attention`.
 
-    Padding is never a key. A query always sees itself, so that rows of padding stay finite; their outputs are unused.
+    Padding is never a key. A query always sees itself, so that rows of padding, never used, stay finite.
     """
     keys = length_mask(lengths, total)[:, None, None, :]
     itself = torch.eye(total, dtype=torch.bool, device=lengths.device)

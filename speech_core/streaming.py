@@ -4,18 +4,17 @@ from collections.abc import Iterable
 from typing import Protocol, TypeVar
 
 In_contra = TypeVar("In_contra", contravariant=True)
-Out_co = TypeVar("Out_co", covariant=True)
 In = TypeVar("In")
 Out = TypeVar("Out")
 
 
-class Stream(Protocol[In_contra, Out_co]):
-    """Input in chunks of any size, outputs as soon as they are final; joined they equal the offline result."""
+class Stream(Protocol[In_contra, Out]):
+    """Input in chunks of any size, outputs as soon as they are final; joined they equal the whole result."""
 
-    def push(self, chunk: In_contra, /) -> list[Out_co]:
+    def push(self, chunk: In_contra, /) -> list[Out]:
         """Outputs that are now final; they never change. Raises StreamClosedError after `flush`."""
 
-    def flush(self) -> list[Out_co]:
+    def flush(self) -> list[Out]:
         """The rest; afterwards the stream is closed, and a second flush returns nothing."""
 
 

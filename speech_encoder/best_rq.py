@@ -1,9 +1,9 @@
 """BEST-RQ: predict random-projection codes of the clean features at masked places.
 
-Sources: arXiv 2407.21783, section 8.3 (span 32 frames, 2.5 %, 16 books of 8,192 codes of 16 dimensions, cosine);
-Chiu et al., arXiv 2202.01855 (noise fill, frozen quantizer); Zhang et al., arXiv 2303.01037 (one softmax per book).
-A start probability of 2.5 % per mel frame with overlaps is drawn as its equal per stack of frames, on whole stacks, so
-that no target is half masked: 1 - 0.975**32 = 55.5 % of the frames either way.
+Sources: arXiv 2407.21783, section 8.3 (span 32 frames, 2.5 %, 16 books of 8,192 codes of 16 dimensions,
+cosine); Chiu et al., arXiv 2202.01855 (noise fill, frozen quantizer); Zhang et al., arXiv 2303.01037 (one
+softmax per book). A start probability of 2.5 % per mel frame with overlaps is drawn as its equal per stack of
+frames, on whole stacks, so that no target is half masked: 1 - 0.975**32 = 55.5 % of the frames either way.
 """
 
 from typing import NamedTuple
@@ -46,16 +46,20 @@ def random_crop(
     return torch.stack(rows), lengths.clamp(max=crop_frames)
 
 
-def sample_mask(lengths: Tensor, total: int, config: BestRqConfig, stack: int, generator: torch.Generator) -> Tensor:
+def sample_mask(
+    lengths: Tensor, total: int, config: BestRqConfig, stack: int, generator: torch.Generator
+) -> Tensor:
     """Masked encodings, drawn for each item over its own length: (batch, total), True = masked.
 
-    A span is ceil(span_frames / stack) encodings; lengths are in encodings. Items too short to hold a start by
-    chance get one, so that every item teaches something.
+    A span is ceil(span_frames / stack) encodings; lengths are in encodings. An item without a span by chance
+    gets one masked encoding, so that every item teaches something.
     """
     span = -(-config.span_frames // stack)
     start_probability = 1 - (1 - config.start_probability) ** (config.span_frames / span)
     starts = torch.rand(len(lengths), total + span - 1, generator=generator) < start_probability
-    masked = starts.float().unfold(1, span, 1).amax(-1).bool().to(lengths.device)  # a start up to span - 1 before
+    masked = (
+        starts.float().unfold(1, span, 1).amax(-1).bool().to(lengths.device)
+    )  # a start up to span - 1 before
     masked &= length_mask(lengths, total)
     lucky = (torch.rand(len(lengths), generator=generator).to(lengths.device) * lengths).long()
     first = torch.arange(total, device=lengths.device)[None, :] == lucky[:, None]
@@ -80,7 +84,7 @@ class RandomProjectionQuantizer(nn.Module):
 
     @torch.no_grad()
     def forward(self, stacked: Tensor, book: int) -> Tensor:
-        """Nearest code of one book by cosine: (items, mels * stack) normalised clean features -> (items,) int64."""
+        """Nearest code of one book by cosine: (items, mels * stack) normalised, clean -> (items,)."""
         with torch.autocast(stacked.device.type, enabled=False):
             codes = functional.normalize(stacked.float() @ self.projections[book], dim=-1)
             return (codes @ self.codebooks[book].T).argmax(-1)
@@ -95,7 +99,9 @@ class BestRq(nn.Module):
         self.config = config
         sizes: EncoderConfig = encoder.config
         self.quantizer = RandomProjectionQuantizer(sizes.features.num_mels * sizes.stack, config, seed)
-        self.heads = nn.ModuleList(nn.Linear(sizes.d_model, config.codebook_size) for _ in range(config.num_codebooks))
+        self.heads = nn.ModuleList(
+            nn.Linear(sizes.d_model, config.codebook_size) for _ in range(config.num_codebooks)
+        )
 
     def forward(self, features: Tensor, lengths: Tensor, generator: torch.Generator) -> BestRqOutput:
         """Loss of one batch: features (batch, frames, mels) log-mel, lengths (batch,) in frames."""
@@ -114,10 +120,14 @@ class BestRq(nn.Module):
         frames = masked.repeat_interleave(self.encoder.config.stack, dim=1)[:, : clean.shape[1], None]
         return torch.where(frames, noise, clean)
 
-    def _score(self, hidden: Tensor, stacked: Tensor, share: Tensor, generator: torch.Generator) -> BestRqOutput:
+    def _score(
+        self, hidden: Tensor, stacked: Tensor, share: Tensor, generator: torch.Generator
+    ) -> BestRqOutput:
         """hidden (masked, d_model), stacked (masked, mels * stack) clean."""
         books = self.config.num_codebooks
-        chosen = torch.randperm(books, generator=generator)[: self.config.codebooks_per_step or books].tolist()
+        chosen = torch.randperm(books, generator=generator)[
+            : self.config.codebooks_per_step or books
+        ].tolist()
         figures = torch.full((3, books), float("nan"))  # accuracy, codes used, entropy
         losses = []
         for book in chosen:
@@ -126,7 +136,8 @@ class BestRq(nn.Module):
             losses.append(functional.cross_entropy(logits, targets))
             figures[0, book] = (logits.detach().argmax(-1) == targets).float().mean()
             figures[1:, book] = torch.stack(_usage(targets, self.config.codebook_size))
-        return BestRqOutput(torch.stack(losses).mean(), *figures, share)
+        accuracy, codes_used, code_entropy = figures
+        return BestRqOutput(torch.stack(losses).mean(), accuracy, codes_used, code_entropy, share)
 
 
 def _usage(targets: Tensor, codebook_size: int) -> tuple[Tensor, Tensor]:

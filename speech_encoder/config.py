@@ -27,9 +27,13 @@ class FeatureConfig:
     floor: float = 1e-6  # smallest mel power before the log; just above 16-bit rounding noise
 
     def __post_init__(self) -> None:
-        _require(0 < self.hop_samples <= self.window_samples <= self.num_fft, "need 0 < hop <= window <= num_fft")
+        _require(
+            0 < self.hop_samples <= self.window_samples <= self.num_fft, "need 0 < hop <= window <= num_fft"
+        )
         _require((self.num_fft - self.hop_samples) % 2 == 0, "num_fft - hop_samples must be even")
-        _require(0 <= self.low_hz < self.high_hz <= self.sample_rate / 2, "need 0 <= low_hz < high_hz <= Nyquist")
+        _require(
+            0 <= self.low_hz < self.high_hz <= self.sample_rate / 2, "need 0 <= low_hz < high_hz <= Nyquist"
+        )
         _require(self.num_mels > 0 and self.floor > 0, "num_mels and floor must be positive")
 
     @property
@@ -82,12 +86,19 @@ class BestRqConfig:
     start_probability: float = 0.025  # per mel frame; spans may overlap: 1 - 0.975**32 = 55.5 % masked
     noise_std: float = 0.1  # masked frames become N(0, 0.1) after normalisation
     crop_frames: int = 6000  # longer utterances are cropped at random (60 s)
-    codebooks_per_step: int = 0  # books whose loss one step computes; 0 = all (an unbiased estimate otherwise)
+    codebooks_per_step: int = (
+        0  # books whose loss one step computes; 0 = all (an unbiased estimate otherwise)
+    )
 
     def __post_init__(self) -> None:
-        _require(min(self.num_codebooks, self.codebook_size, self.d_code, self.span_frames) > 0, "sizes must be > 0")
+        _require(
+            min(self.num_codebooks, self.codebook_size, self.d_code, self.span_frames) > 0,
+            "sizes must be > 0",
+        )
         _require(0 < self.start_probability < 1, "start_probability must be in (0, 1)")
-        _require(0 <= self.codebooks_per_step <= self.num_codebooks, "codebooks_per_step exceeds num_codebooks")
+        _require(
+            0 <= self.codebooks_per_step <= self.num_codebooks, "codebooks_per_step exceeds num_codebooks"
+        )
 
 
 ENCODER_PRESETS: dict[str, EncoderConfig] = {

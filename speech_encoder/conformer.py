@@ -1,8 +1,9 @@
 """Conformer speech encoder with rotary attention; runs whole or block by block with the same weights.
 
-Sources: arXiv 2407.21783, section 8.2 (sizes); Gulati et al., arXiv 2005.08100 (block). LayerNorm stands in place of
-BatchNorm, so that padding and batch size never change a result. In block mode neither attention nor convolution sees
-past the end of the block; left of it they see `left_context` encodings and kernel // 2 convolution inputs.
+Sources: arXiv 2407.21783, section 8.2 (sizes); Gulati et al., arXiv 2005.08100 (block). LayerNorm stands in
+place of BatchNorm, so that padding and batch size never change a result. In block mode neither attention nor
+convolution sees past the end of the block; left of it they see `left_context` encodings and kernel // 2
+convolution inputs.
 """
 
 from typing import NamedTuple
@@ -19,7 +20,7 @@ from speech_encoder.subsampling import FrameStacking
 
 
 class LayerState(NamedTuple):
-    """What one layer keeps between blocks; convolution (batch, <= kernel // 2, d_model) are its last inputs."""
+    """What one layer keeps between blocks; convolution (batch, kernel // 2, d_model) are its last inputs."""
 
     attention: AttentionState
     convolution: Tensor
@@ -86,7 +87,9 @@ class ConvolutionModule(nn.Module):
         batch, total, d_model = inputs.shape
         surplus = -total % chunking.size
         padded = functional.pad(inputs, (0, 0, self.reach, surplus))
-        blocks = padded.unfold(1, chunking.size + self.reach, chunking.size)  # (batch, blocks, d_model, items)
+        blocks = padded.unfold(
+            1, chunking.size + self.reach, chunking.size
+        )  # (batch, blocks, d_model, items)
         rows = blocks.transpose(2, 3).reshape(-1, chunking.size + self.reach, d_model)
         convolved = self._convolve(functional.pad(rows, (0, 0, 0, self.reach)))
         return self._outputs(convolved.view(batch, total + surplus, d_model)[:, :total])
@@ -121,10 +124,14 @@ class ConformerLayer(nn.Module):
         out: Tensor = self.norm(x + 0.5 * self.dropout(self.second(x)))
         return out
 
-    def step(self, x: Tensor, angles: Tensor, state: LayerState, left_context: int) -> tuple[Tensor, LayerState]:
+    def step(
+        self, x: Tensor, angles: Tensor, state: LayerState, left_context: int
+    ) -> tuple[Tensor, LayerState]:
         """One block of encodings and the layer's new state."""
         x = x + 0.5 * self.first(x)
-        attended, attention = self.attention.step(self.attention_norm(x), angles, state.attention, left_context)
+        attended, attention = self.attention.step(
+            self.attention_norm(x), angles, state.attention, left_context
+        )
         x = x + attended
         convolved, convolution = self.convolution.step(x, state.convolution)
         x = x + convolved
@@ -154,7 +161,10 @@ class SpeechEncoder(nn.Module):
     def forward(
         self, features: Tensor, lengths: Tensor, chunking: Chunking | None = None
     ) -> tuple[Tensor, Tensor]:
-        """features (batch, frames, mels) log-mel, lengths (batch,) -> (batch, encodings, d_model), ceil(lengths / stack)."""
+        """Log-mel frames to encodings.
+
+        features (batch, frames, mels), lengths (batch,) -> (batch, encodings, d_model), ceil(lengths / stack)
+        """
         return self.encode(self.normalise(features), lengths, chunking)
 
     def encode(
@@ -175,12 +185,16 @@ class SpeechEncoder(nn.Module):
         return x, lengths
 
     def _angles(self, start: int, total: int) -> Tensor:
-        return rotary_angles(start, total, self.config.d_model // self.config.num_heads, self.config.rope_base)
+        return rotary_angles(
+            start, total, self.config.d_model // self.config.num_heads, self.config.rope_base
+        )
 
     def init_state(self, batch: int = 1) -> EncoderState:
         """The state before the first block."""
         weight = self.stacking.project.weight
-        empty = torch.zeros(batch, self.config.kernel // 2, self.config.d_model, device=weight.device, dtype=weight.dtype)
+        empty = torch.zeros(
+            batch, self.config.kernel // 2, self.config.d_model, device=weight.device, dtype=weight.dtype
+        )
         layer_states = (
             LayerState(layer.attention.init_state(batch, weight.device, weight.dtype), empty)  # type: ignore[operator, union-attr]
             for layer in self.layers
@@ -188,10 +202,10 @@ class SpeechEncoder(nn.Module):
         return EncoderState(tuple(layer_states), 0)
 
     def step(self, features: Tensor, state: EncoderState, left_context: int) -> tuple[Tensor, EncoderState]:
-        """Encode one block: (batch, frames, mels) log-mel -> (batch, ceil(frames / stack), d_model) and the new state.
+        """Encode one block: (batch, frames, mels) log-mel -> (batch, ceil(frames / stack), d_model), state.
 
-        Every block but the last must have the same whole number of stacks: then the blocks joined equal `forward`
-        with `Chunking(size, left_context)`.
+        Every block but the last must have the same whole number of stacks: then the blocks joined equal
+        `forward` with `Chunking(size, left_context)`.
         """
         lengths = torch.full((features.shape[0],), features.shape[1], device=features.device)
         x, _ = self.stacking(self.normalise(features), lengths)

@@ -56,7 +56,9 @@ def log_mel(audio: Tensor, config: FeatureConfig) -> Tensor:
     audio: float32 in [-1, 1] at `config.sample_rate`. Raises InputError if it is not one-dimensional.
     """
     if audio.dim() != 1:
-        raise InputError(f"audio has shape {tuple(audio.shape)}, one channel (samples,) is needed: mix it down")
+        raise InputError(
+            f"audio has shape {tuple(audio.shape)}, one channel (samples,) is needed: mix it down"
+        )
     edge = config.edge_samples
     padded = torch.nn.functional.pad(audio.float(), (edge, edge))
     return _frames_of(padded, config)[: audio.numel() // config.hop_samples]

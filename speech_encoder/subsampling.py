@@ -11,7 +11,8 @@ from speech_core.masks import length_mask
 def stack_frames(features: Tensor, lengths: Tensor, factor: int) -> tuple[Tensor, Tensor]:
     """Join `factor` neighbouring frames into one; frames past each length count as zeros.
 
-    features (batch, frames, mels), lengths (batch,) -> (batch, ceil(frames / factor), mels * factor), ceil(lengths / factor)
+    features (batch, frames, mels), lengths (batch,)
+    -> (batch, ceil(frames / factor), mels * factor), ceil(lengths / factor)
     Raises InputError if factor < 1.
     """
     if factor < 1:
@@ -32,6 +33,6 @@ class FrameStacking(nn.Module):
         self.project = nn.Linear(num_mels * factor, d_model)
 
     def forward(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """(batch, frames, mels) normalised -> (batch, ceil(frames / factor), d_model), ceil(lengths / factor)."""
+        """(batch, frames, mels) normalised -> (batch, ceil(frames / factor), d_model), shorter lengths."""
         stacked, lengths = stack_frames(features, lengths, self.factor)
         return self.project(stacked), lengths
