@@ -50,9 +50,10 @@ def config_from_dict(cls: type[Config], values: dict[str, Any]) -> Config:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON so that the file is either the old or the whole new one."""
+    """Write JSON so that the file is either the old or the whole new one. Raises ValueError for NaN."""
     partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    partial.write_text(text + "\n", encoding="utf-8")
     partial.replace(path)
 
 
@@ -141,5 +142,15 @@ def load_weights(folder: Path, model: nn.Module) -> None:
 
 
 def load_config(folder: Path, cls: type[Config]) -> Config:
-    """The configuration a component was saved with."""
-    return config_from_dict(cls, read_json(folder / "config.json"))
+    """The configuration a component was saved with.
+
+    Raises CheckpointError when the file is missing, damaged, or of another kind of component.
+    """
+    path = folder / "config.json"
+    values = read_json(path)
+    if not isinstance(values, dict):
+        raise CheckpointError(f"{path} holds no JSON object: is this a checkpoint folder?")
+    try:
+        return config_from_dict(cls, values)
+    except TypeError as error:
+        raise CheckpointError(f"{path} does not fit {cls.__name__} ({error}): copy it again") from None
