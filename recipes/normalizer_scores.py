@@ -1,8 +1,8 @@
 """Sentence scorers of text normalization: three levels of folding written conventions, and what they count.
 
-L1: case, apostrophes and punctuation are folded, and "and" inside numbers; L2: also runs of letters, "oh", British
-endings and all spaces; L3: also titles and the order of a day and its month. A sentence is right when the folded
-output equals one of the folded references.
+L1: case, apostrophes and punctuation are folded, and "and" inside numbers; L2: also runs of letters, "oh",
+British endings and all spaces; L3: also titles and the order of a day and its month. A sentence is right
+when the folded output equals one of the folded references.
 """
 
 import re
@@ -10,13 +10,16 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-SCALES = frozenset("hundred thousand million billion trillion".split())
-_ONES = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
+SCALES = frozenset(["hundred", "thousand", "million", "billion", "trillion"])
+_ONES = (
+    "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
+    "seventeen eighteen nineteen"
+)
 _TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
 _ORDINALS = (
-    "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth fifteenth "
-    "sixteenth seventeenth eighteenth nineteenth twentieth thirtieth fortieth fiftieth sixtieth seventieth eightieth "
-    "ninetieth hundredth thousandth half quarter"
+    "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth "
+    "fifteenth sixteenth seventeenth eighteenth nineteenth twentieth thirtieth fortieth fiftieth sixtieth "
+    "seventieth eightieth ninetieth hundredth thousandth half quarter"
 )
 NUMBER_WORDS = frozenset(f"zero o oh {_ONES} {_TENS} {_ORDINALS}".split()) | SCALES
 BRITISH = [
@@ -33,8 +36,10 @@ BRITISH = [
     )
 ]
 TITLES = {
-    "mr": "mister", "mrs": "missus", "misses": "missus", "dr": "doctor", "rev": "reverend", "st": "saint", "messrs": "messieurs",
-    "jr": "junior", "sr": "senior", "gen": "general", "col": "colonel", "capt": "captain", "lt": "lieutenant", "sgt": "sergeant",
+    "mr": "mister", "mrs": "missus", "misses": "missus", "dr": "doctor", "rev": "reverend", "st": "saint",
+    "messrs": "messieurs",
+    "jr": "junior", "sr": "senior", "gen": "general", "col": "colonel", "capt": "captain",
+    "lt": "lieutenant", "sgt": "sergeant",
     "prof": "professor", "gov": "governor", "sen": "senator", "rep": "representative",
 }  # fmt: skip
 DAYS = {
@@ -43,8 +48,8 @@ DAYS = {
 }  # fmt: skip
 MONTHS = "january|february|march|april|may|june|july|august|september|october|november|december"
 _ORDINAL_DAY = (
-    r"(?:twenty |thirty )?(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth|"
-    r"\w+teenth|twentieth|thirtieth)"
+    r"(?:twenty |thirty )?(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|"
+    r"twelfth|\w+teenth|twentieth|thirtieth)"
 )
 DAY_FIRST = re.compile(rf"\b(?:the )?({_ORDINAL_DAY}) (?:of )?({MONTHS})\b")
 MONTH_FIRST = re.compile(rf"\b({MONTHS}) ((?:twenty |thirty )?\w+)\b")
@@ -108,7 +113,9 @@ class Pair:
 
 @dataclass(frozen=True)
 class Counts:
-    """Sentences in all and right; those that need a change and right; unchanged ones spoiled; rejected forms said."""
+    """Sentences in all and right; those that need a change and right; unchanged ones spoiled; rejected forms
+    said.
+    """
 
     total: int
     right: int
@@ -140,7 +147,8 @@ def count(level: str, pairs: Sequence[Pair], outputs: Sequence[str]) -> Counts:
     right = [is_right(fold, pair, output) for pair, output in zip(pairs, outputs, strict=True)]
     changed = [not is_right(fold, pair, pair.written) for pair in pairs]
     rejected = [
-        any(fold(bad) == fold(output) for bad in pair.rejected) for pair, output in zip(pairs, outputs, strict=True)
+        any(fold(bad) == fold(output) for bad in pair.rejected)
+        for pair, output in zip(pairs, outputs, strict=True)
     ]
     return Counts(
         total=len(pairs),

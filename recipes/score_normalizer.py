@@ -2,8 +2,8 @@
 
     python -m recipes.score_normalizer --data DIR [--lookahead 3] [--errors FILE] [--part train]
 
-DIR holds google_tn/, libritts_tn/, ljspeech_tn/, engconf/ and nemo_cases/. The last line of the output is one JSON
-object. The peers' figures were measured on the same files and are quoted, not run.
+DIR holds google_tn/, libritts_tn/, ljspeech_tn/, engconf/ and nemo_cases/. The last line of the output is
+one JSON object. The peers' figures were measured on the same files and are quoted, not run.
 """
 
 import argparse
@@ -40,9 +40,8 @@ PEERS_L3 = {  # sentence accuracy at L3, nemo_text_processing 1.2.0 and WeTextPr
 
 def read_pairs(path: Path) -> list[Pair]:
     """The pairs of a file of any of the sets; `label` is the class where there is one."""
-    opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
-    with opened as lines:
-        return [_pair(line.rstrip("\n").split("\t"), path) for line in lines]
+    data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    return [_pair(line.split("\t"), path) for line in data.decode("utf-8").split("\n") if line]
 
 
 def _pair(columns: list[str], path: Path) -> Pair:
@@ -82,9 +81,13 @@ def _row(name: str, counts: dict[str, Counts], speed: float) -> str:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Print one row per set and one JSON object."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, required=True, help="folder with the sets")
-    parser.add_argument("--lookahead", type=int, default=SENTENCE_LOOKAHEAD, help="tokens behind the current chunk")
+    parser.add_argument(
+        "--lookahead", type=int, default=SENTENCE_LOOKAHEAD, help="tokens behind the current chunk"
+    )
     parser.add_argument("--part", choices=("dev", "train"), default="dev")
     parser.add_argument("--sets", nargs="*", default=list(FILES), help="which sets; all when left out")
     parser.add_argument("--errors", type=Path, help="write the sentences that are wrong at L3 to this file")

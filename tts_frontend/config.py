@@ -46,6 +46,10 @@ class NormalizerConfig:
 
     def __post_init__(self) -> None:
         if self.language not in LANGUAGES:
-            raise ConfigError(f"no reading rules for language {self.language!r}: choose one of {', '.join(LANGUAGES)}")
+            raise ConfigError(
+                f"no reading rules for language {self.language!r}: choose one of {', '.join(LANGUAGES)}"
+            )
         if not 0 <= self.lookahead_tokens <= SENTENCE_LOOKAHEAD:
-            raise ConfigError(f"lookahead_tokens is {self.lookahead_tokens}, must be 0 to {SENTENCE_LOOKAHEAD}")
+            raise ConfigError(
+                f"lookahead_tokens is {self.lookahead_tokens}, must be 0 to {SENTENCE_LOOKAHEAD}"
+            )

@@ -1,9 +1,10 @@
 """Reading rules and what they see: a rule is a pattern at a token, a reading of what it matches, and a score.
 
-A rule looks at one stretch of text that starts at a token and ends at the end of a token, and at a bounded stretch
-before and behind it. It returns what is said for the stretch, or None where it has no reading; so whatever picks a
-rule, only readings that the written form allows can come out. The score says how well the rule fits the place
-without any model: 0 is possible, each step up is a clear preference. Rules may join tokens by matching several.
+A rule looks at one stretch of text that starts at a token and ends at the end of a token, and at a bounded
+stretch before and behind it. It returns what is said for the stretch, or None where it has no reading; so
+whatever picks a rule, only readings that the written form allows can come out. The score says how well the
+rule fits the place without any model: 0 is possible, each step up is a clear preference. Rules may join
+tokens by matching several.
 """
 
 import re
@@ -35,8 +36,9 @@ class Reading(NamedTuple):
 class View:
     """The text around a place: `text[start:limit]` may be matched, and LEFT_CHARS before `start` looked at.
 
-    ends: offsets in `text` where a token ends; chunk_start and chunk_end: the unspaced run of text around `start`;
-    fenced: whether the place lies in a Markdown code block; offset: position of text[0] in the whole text.
+    ends: offsets in `text` where a token ends; chunk_start and chunk_end: the unspaced run of text around
+    `start`; fenced: whether the place lies in a Markdown code block; offset: position of text[0] in the
+    whole text.
     """
 
     text: str
@@ -116,10 +118,12 @@ Score = Callable[[Match], float]
 
 @dataclass(frozen=True)
 class Rule:
-    """One reading rule: `say` gives the words, `score` how well they fit here, `cases` are (written, spoken) pairs.
+    """One reading rule: `say` gives the words, `score` how well they fit here, `cases` are (written, spoken)
+    pairs.
 
-    starts: which tokens it may start at: "0" digits, "a" letters, " " white space, "." any other character, and any
-    other character for itself; checked: whether the reading is parsed back and compared (marks of layout are not).
+    starts: which tokens it may start at: "0" digits, "a" letters, " " white space, "." any other character,
+    and any other character for itself; checked: whether the reading is parsed back and compared (marks of
+    layout are not).
     """
 
     name: str
@@ -165,7 +169,9 @@ class RuleSet:
         def add(say: Say) -> Say:
             name = say.__name__.rstrip("_")
             compiled = re.compile(pattern, flags)
-            self.rules.append(Rule(name, self.kind, starts, compiled, say, score_of, tuple(cases), self.checked))
+            self.rules.append(
+                Rule(name, self.kind, starts, compiled, say, score_of, tuple(cases), self.checked)
+            )
             return say
 
         return add
@@ -200,7 +206,9 @@ class Inventory:
         """Every reading that starts at the place of `view`, in the order of the inventory."""
         rules = self.starting_with(view.text[view.start])
         if view.start and view.text[view.start].isdecimal() and view.text[view.start - 1].isdecimal():
-            rules = tuple(rule for rule in rules if rule.name == CONTINUED)  # the rest of a run of digits too long for one token
+            rules = tuple(
+                rule for rule in rules if rule.name == CONTINUED
+            )  # the rest of a run of digits too long for one token
         return [reading for rule in rules if (reading := rule.read(view)) is not None]
 
 

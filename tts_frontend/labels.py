@@ -1,9 +1,9 @@
 """Training labels for the tagger: which rules turn a written text into its spoken form.
 
-Dynamic programming over what the rules can produce: a state is a TN token and a place in the spoken text; a step is
-a reading that starts at the token and whose words stand at the place. Of all sequences the cheapest is taken, where a
-reading costs by how much the rules' own choice is preferred to it. Source: PAPER.md 5.7 (labels are inferred from
-pairs; what cannot be solved is left out).
+Dynamic programming over what the rules can produce: a state is a TN token and a place in the spoken text; a
+step is a reading that starts at the token and whose words stand at the place. Of all sequences the cheapest
+is taken, where a reading costs by how much the rules' own choice is preferred to it. Source: PAPER.md 5.7
+(labels are inferred from pairs; what cannot be solved is left out).
 """
 
 import re
@@ -58,13 +58,15 @@ class Unsolved:
 
 @lru_cache(maxsize=65536)
 def fold(text: str) -> str:
-    """Words of `text` without case and punctuation, "oh" as "o", "and" in numbers and British endings folded."""
+    """Words of `text` without case and punctuation, "oh" as "o", "and" in numbers and British endings
+    folded.
+    """
     text = unicodedata.normalize("NFKC", text).lower().replace("'", "").replace("\u2019", "")
     words = "".join(c if c.isalnum() else " " for c in text).split()
     return " ".join(_fold_word(word) for i, word in enumerate(words) if not _is_filler(words, i))
 
 
-_SCALES = frozenset("hundred thousand million billion trillion".split())
+_SCALES = frozenset(["hundred", "thousand", "million", "billion", "trillion"])
 _TITLES = {"mr": "mister", "mrs": "missus", "misses": "missus", "dr": "doctor", "oh": "o"}
 _BRITISH = (
     (re.compile(r"isation(s?)$"), r"ization\1"),
@@ -134,7 +136,9 @@ def candidates(language: Language, view: View) -> list[tuple[Reading, tuple[str,
         for reading in language.inventory.readings(styled):
             key = (reading.rule, reading.end)
             _, said = by_rule.setdefault(key, (reading, []))
-            said += [s for s in (reading.spoken, *language.variants(reading.rule, reading.spoken)) if s not in said]
+            said += [
+                s for s in (reading.spoken, *language.variants(reading.rule, reading.spoken)) if s not in said
+            ]
     return [(reading, tuple(said)) for reading, said in by_rule.values()]
 
 
@@ -157,7 +161,9 @@ Steps = Sequence[Sequence[tuple[Reading, tuple[str, ...]]]]
 
 def _solve(tokens: tuple[Token, ...], steps: Steps, target: str, folded: Fold) -> Labelled | Unsolved:
     """Shortest path from (first token, 0) to (behind the last token, behind the last word)."""
-    index_of = {token.start: i for i, token in enumerate(tokens)} | {tokens[-1].end if tokens else 0: len(tokens)}
+    index_of = {token.start: i for i, token in enumerate(tokens)} | {
+        tokens[-1].end if tokens else 0: len(tokens)
+    }
     best: list[dict[int, tuple[float, int, int, str]]] = [{} for _ in range(len(tokens) + 1)]
     best[0][0] = (0.0, -1, -1, "")
     furthest = 0
@@ -186,7 +192,9 @@ def _solve(tokens: tuple[Token, ...], steps: Steps, target: str, folded: Fold) -
 
 
 def _advance(target: str, place: int, text: str) -> int | None:
-    """Place behind `text` in `target` from `place`, over one space if there is one; None when it does not stand there."""
+    """Place behind `text` in `target` from `place`, over one space if there is one; None when it does not
+    stand there.
+    """
     if not text:
         return place
     if place < len(target) and target[place] == " ":

@@ -1,9 +1,10 @@
 """Text normalization by rules alone, as a stream: text in, spoken words with their source spans out.
 
-A plain stretch of text is passed on as soon as the white space behind it is seen; anything else waits for the end
-of its unspaced chunk and `lookahead_tokens` more tokens, or the end of the line, never longer. What was given out is never taken back, and
-the result does not depend on how the text was cut on its way in. Work per token is bounded: a rule sees LEFT_CHARS
-to the left and at most CHUNK_TOKENS + lookahead_tokens tokens to the right.
+A plain stretch of text is passed on as soon as the white space behind it is seen; anything else waits for
+the end of its unspaced chunk and `lookahead_tokens` more tokens, or the end of the line, never longer. What
+was given out is never taken back, and the result does not depend on how the text was cut on its way in. Work
+per token is bounded: a rule sees LEFT_CHARS to the left and at most CHUNK_TOKENS + lookahead_tokens tokens
+to the right.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -25,9 +26,9 @@ Choose = Callable[[View, Sequence[Reading]], Reading]
 class Spoken(NamedTuple):
     """What is said for one stretch of the written text.
 
-    text: words and pauses, with a space in front where one is needed to keep words apart; "" when nothing is said;
-    start, end: offsets in the whole written text; rule: the rule that was used; considered: all readings that were
-    possible, best first (only when asked for).
+    text: words and pauses, with a space in front where one is needed to keep words apart; "" when nothing is
+    said; start, end: offsets in the whole written text; rule: the rule that was used; considered: all
+    readings that were possible, best first (only when asked for).
     """
 
     text: str
@@ -97,7 +98,14 @@ class RuleNormalizer:
         token = self._tokens[self._at]
         if token.kind == "space":
             self._advance(1)
-            return [self._give("\n" * token.text.count("\n") if "\n" in token.text else " ", token.start, token.end, "space")]
+            return [
+                self._give(
+                    "\n" * token.text.count("\n") if "\n" in token.text else " ",
+                    token.start,
+                    token.end,
+                    "space",
+                )
+            ]
         end = self._chunk_end()
         if end is None:
             return None
@@ -115,7 +123,8 @@ class RuleNormalizer:
                 return index
             index += 1
         self._scanned = index - self._at
-        return index if self._ended or self._scanned >= CHUNK_TOKENS else None
+        ended = self._ended or self._cutter.pending == "space"
+        return index if ended or self._scanned >= CHUNK_TOKENS else None
 
     def _window_end(self, chunk_end: int) -> int | None:
         """Index behind the last token that rules may see, or None while that has not come."""
@@ -159,9 +168,15 @@ class RuleNormalizer:
         return self._take(reading, readings)
 
     def _checked(self, reading: Reading, token: Token) -> Reading:
-        """`reading` moved to offsets in the whole text, or a literal reading of one token where it loses something."""
+        """`reading` moved to offsets in the whole text, or a literal reading of one token where it loses
+        something.
+        """
         reading = reading._replace(start=reading.start + self._offset, end=reading.end + self._offset)
-        if self.config.verify and reading.rule != "keep" and self.language.inventory.by_name[reading.rule].checked:
+        if (
+            self.config.verify
+            and reading.rule != "keep"
+            and self.language.inventory.by_name[reading.rule].checked
+        ):
             written = self._text[reading.start - self._offset : reading.end - self._offset]
             if self.language.problems(written, reading.spoken):
                 return self._literal(token)
@@ -210,7 +225,9 @@ class RuleNormalizer:
 
 
 class TextJoiner:
-    """Joins what a normalizer gives out into clean text, piece by piece: no double spaces, none at a line's ends."""
+    """Joins what a normalizer gives out into clean text, piece by piece: no double spaces, none at a line's
+    ends.
+    """
 
     def __init__(self) -> None:
         self._space = ""

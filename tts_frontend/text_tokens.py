@@ -1,9 +1,10 @@
-"""Written text cut into TN tokens by Unicode category, whole or as a stream; every character is in exactly one token.
+"""Written text cut into TN tokens by Unicode category, whole or as a stream; every character is in exactly
+one token.
 
 Source: PAPER.md 5.7 (tokens cut at changes of Unicode category; the grouping of categories is ours):
-letters with their marks form runs, decimal digits form runs, white space forms runs that a line end closes, and
-every other character stands alone, except that an emoji keeps its modifiers. A run longer than MAX_TOKEN_CHARS is cut, so that no token,
-and therefore no work on a token, depends on the length of the text.
+letters with their marks form runs, decimal digits form runs, white space forms runs that a line end closes,
+and every other character stands alone, except that an emoji keeps its modifiers. A run longer than
+MAX_TOKEN_CHARS is cut, so that no token, and therefore no work on a token, depends on the length of the text.
 """
 
 import unicodedata
@@ -15,6 +16,9 @@ from speech_core.errors import StreamClosedError
 Kind = Literal["letters", "digits", "space", "mark", "symbol"]
 
 MAX_TOKEN_CHARS = 64
+
+NO_LETTER = r"\W\d_\u00b2\u00b3\u00b9\u2070-\u209c\u00bc-\u00be\u2150-\u218b\u2460-\u249b"
+"""What a letter is not, for use in a character class: `[^{NO_LETTER}]` (raised digits and fractions are words to `re`)."""
 
 _JOINER = "\u200d"
 _MODIFIERS = frozenset("\ufe0e\ufe0f\u20e3" + _JOINER) | {chr(c) for c in range(0x1F3FB, 0x1F400)}
@@ -37,7 +41,9 @@ class Token(NamedTuple):
 
 @lru_cache(maxsize=4096)
 def kind_of(char: str) -> Kind | Literal["combining"]:
-    """The token kind of one character; `combining` joins the token before it where that is letters or a symbol."""
+    """The token kind of one character; `combining` joins the token before it where that is letters or a
+    symbol.
+    """
     category = unicodedata.category(char)
     if category[0] == "L":
         return "letters"
@@ -67,7 +73,9 @@ def _joins(text: str, kind: Kind, char: str) -> Kind | None:
 
 
 class TokenStream:
-    """Cuts text that arrives in pieces; a token comes out as soon as the next character shows that it has ended."""
+    """Cuts text that arrives in pieces; a token comes out as soon as the next character shows that it has
+    ended.
+    """
 
     def __init__(self) -> None:
         self._text = ""
@@ -78,7 +86,9 @@ class TokenStream:
     def push(self, chunk: str) -> list[Token]:
         """Tokens that are now final. Raises StreamClosedError after `flush`."""
         if self._closed:
-            raise StreamClosedError("text was pushed into a token stream that had been flushed: make a new one")
+            raise StreamClosedError(
+                "text was pushed into a token stream that had been flushed: make a new one"
+            )
         out: list[Token] = []
         for char in chunk:
             joined = _joins(self._text, self._kind, char) if self._text else None
@@ -92,6 +102,11 @@ class TokenStream:
             if char == "\n":
                 out.append(self._take())
         return out
+
+    @property
+    def pending(self) -> str | None:
+        """The kind of the token that has begun but not ended, or None."""
+        return self._kind if self._text else None
 
     def flush(self) -> list[Token]:
         """The last token, if there is one; afterwards the stream is closed."""

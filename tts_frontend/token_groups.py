@@ -1,8 +1,9 @@
-"""Alignment of Llama tokens and TN tokens: the smallest groups whose text spans match, formed while tokens arrive.
+"""Alignment of Llama tokens and TN tokens: the smallest groups whose text spans match, formed while tokens
+arrive.
 
-Both kinds of token divide the same bytes, so a group ends exactly where a Llama token and a TN token end at the same
-byte. Bytes and not characters, because a byte-level BPE may split a character over tokens. Source: PAPER.md 5.7
-("chunks": smallest groups closed under overlap).
+Both kinds of token divide the same bytes, so a group ends exactly where a Llama token and a TN token end at
+the same byte. Bytes and not characters, because a byte-level BPE may split a character over tokens. Source:
+PAPER.md 5.7 ("chunks": smallest groups closed under overlap).
 """
 
 import codecs
@@ -40,13 +41,17 @@ def _byte_alphabet() -> dict[str, int]:
 
 
 def byte_level_bytes(piece: str) -> bytes:
-    """Bytes of a vocabulary entry of a byte-level BPE (Llama 3, SmolLM); unknown characters stand for themselves."""
+    """Bytes of a vocabulary entry of a byte-level BPE (Llama 3, SmolLM); unknown characters stand for
+    themselves.
+    """
     table = _byte_alphabet()
     return b"".join(bytes((table[c],)) if c in table else c.encode("utf-8") for c in piece)
 
 
 def sentencepiece_bytes(piece: str) -> bytes:
-    """Bytes of a vocabulary entry in SentencePiece style (Llama 1 and 2): "▁" is a space, <0x41> is a byte."""
+    """Bytes of a vocabulary entry in SentencePiece style (Llama 1 and 2): "▁" is a space, <0x41> is a
+    byte.
+    """
     match = _BYTE_PIECE.fullmatch(piece)
     return bytes((int(match[1], 16),)) if match else piece.replace("\u2581", " ").encode("utf-8", "replace")
 
@@ -54,8 +59,8 @@ def sentencepiece_bytes(piece: str) -> bytes:
 class GroupStream:
     """Llama token ids in, groups out as soon as they are closed.
 
-    token_bytes: id -> bytes of its text (empty for special tokens). Bytes that are not UTF-8 become U+FFFD, one each.
-    Tokens without text travel with the group that is open when they come.
+    token_bytes: id -> bytes of its text (empty for special tokens). Bytes that are not UTF-8 become U+FFFD,
+    one each. Tokens without text travel with the group that is open when they come.
     """
 
     def __init__(self, token_bytes: Callable[[int], bytes]) -> None:
@@ -75,7 +80,9 @@ class GroupStream:
     def push(self, token_ids: Iterable[int]) -> list[TokenGroup]:
         """Groups closed by these tokens. Raises StreamClosedError after `flush`."""
         if self._closed:
-            raise StreamClosedError("tokens were pushed into a group stream that had been flushed: make a new one")
+            raise StreamClosedError(
+                "tokens were pushed into a group stream that had been flushed: make a new one"
+            )
         for token_id in token_ids:
             data = self._token_bytes(token_id)
             self._byte_end += len(data)
@@ -86,7 +93,9 @@ class GroupStream:
         return self._closed_groups()
 
     def flush(self) -> list[TokenGroup]:
-        """The rest, with what is left of an incomplete character as U+FFFD; afterwards the stream is closed."""
+        """The rest, with what is left of an incomplete character as U+FFFD; afterwards the stream is
+        closed.
+        """
         if self._closed:
             return []
         self._closed = True
@@ -99,7 +108,9 @@ class GroupStream:
 
     def _add_text(self, text: str) -> None:
         self._sizes.extend(len(c.encode("utf-8", "surrogateescape")) for c in text)
-        self._add_tokens(self._cutter.push("".join("\ufffd" if "\ud800" <= c <= "\udfff" else c for c in text)))
+        self._add_tokens(
+            self._cutter.push("".join("\ufffd" if "\ud800" <= c <= "\udfff" else c for c in text))
+        )
 
     def _add_tokens(self, tokens: list[Token]) -> None:
         for token in tokens:

@@ -1,9 +1,9 @@
 """Parse a spoken form back and compare it with the written one: nothing dropped, invented or changed.
 
-Independent of the rules: the written form is cut into digits, words and signs; every word and every sign that carries
-meaning (currency, unit, percent, operator) must be found among the spoken words; what is left must be numbers, whose
-digits must be those of the written form, or words that join numbers. A point between digits must be said unless the
-words show that it separates money, times or dates.
+Independent of the rules: the written form is cut into digits, words and signs; every word and every sign
+that carries meaning (currency, unit, percent, operator) must be found among the spoken words; what is left
+must be numbers, whose digits must be those of the written form, or words that join numbers. A point between
+digits must be said unless the words show that it separates money, times or dates.
 """
 
 import re
@@ -12,10 +12,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 
+from tts_frontend.text_tokens import NO_LETTER
+
 Words = tuple[str, ...]
 
-_NO_LETTER = r"\W\d_\u00b2\u00b3\u00b9\u2070-\u209c\u00bc-\u00be\u2150-\u215f"
-ELEMENTS = re.compile(rf"[^{_NO_LETTER}]+(?:[\u0300-\u036f][^{_NO_LETTER}]*)*|\d+(?:,\d{3})+(?!\d)|\d+|\s+|[\s\S]")
+ELEMENTS = re.compile(
+    rf"[^{NO_LETTER}]+(?:[\u0300-\u036f][^{NO_LETTER}]*)*|\d+(?:,\d{3})+(?!\d)|\d+|\s+|[\s\S]"
+)
 WORDS = re.compile(r"[^\W_]+(?:[\u0300-\u036f][^\W_]*)*")
 
 
@@ -104,9 +107,16 @@ def problems(written: str, spoken: str, tables: Tables) -> list[str]:
 
 
 def _check_letters(
-    element: str, before: list[str], words: list[str | None], fields: list[str], found: list[str], tables: Tables
+    element: str,
+    before: list[str],
+    words: list[str | None],
+    fields: list[str],
+    found: list[str],
+    tables: Tables,
 ) -> None:
-    """Strike out how a run of letters is said, or note it as dropped; a Roman numeral may be said as a number."""
+    """Strike out how a run of letters is said, or note it as dropped; a Roman numeral may be said as a
+    number.
+    """
     low = element.lower()
     ways = [(low,), _spelled(low), *tables.readings(element)]
     if before and (before[-1][-1].isdecimal() or before[-1] in "'’") and low in tables.joining:
@@ -158,7 +168,10 @@ def _compare_digits(
     words = set(WORDS.findall(spoken.lower()))
     apart = bool(words & tables.separated) or any(tables.month(w) for w in words)
     orders = permutations(fields) if 1 < len(fields) <= 3 and apart else [tuple(fields)]
-    if not any(_matches(order, said, apart) for order in orders):
+    if not any(
+        _matches(order, said, apart, apart and not words & tables.point, {"p", "m"} <= words)
+        for order in orders
+    ):
         return [f"written digits {' '.join(fields)} are said as {' '.join(numbers)}"]
     points = len(re.findall(r"(?<!\d\. )(?:(?<=\d)|(?<![\w.]))\.(?=\d)", written))
     singly = all(len(number) == len(re.findall(r"\w+", spoken)) or len(number) <= 4 for number in numbers)
@@ -167,17 +180,20 @@ def _compare_digits(
     return []
 
 
-def _matches(fields: Sequence[str], said: str, apart: bool) -> bool:
+def _matches(fields: Sequence[str], said: str, apart: bool, hundredths: bool, afternoon: bool) -> bool:
     """Whether `said` is the fields one after the other, each with or without its leading zeros.
 
-    In money and times (`apart`) a field of zeros may be left out, and ".5" may be said as 50 hundredths.
+    After noon (`afternoon`) 17 may be said as five. In money and times (`apart`) a field of zeros may be left out; ".5" may be said as 50 `hundredths`.
     """
     ends = {0}
     for field in fields:
         bare = field.lstrip("0")
+        if apart and len(field) == 2 and afternoon and 12 < int(field) < 24:
+            bare = str(int(field) - 12)
         ways = {field, bare or "0"} if len(field) <= 2 or apart else {field}
-        if apart:
+        if hundredths:
             ways |= {field.rstrip("0").ljust(2, "0"), field.rstrip("0").ljust(2, "0").lstrip("0")}
-            ways |= {""} if not bare else set()
+        if apart and not bare.strip("0"):
+            ways |= {""}
         ends = {end + len(way) for end in ends for way in ways if said.startswith(way, end)}
     return len(said) in ends

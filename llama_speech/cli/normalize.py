@@ -20,19 +20,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     from tts_frontend.config import LANGUAGES, SENTENCE_LOOKAHEAD
 
-    parser.add_argument("text", nargs="?", default=STDIN, metavar="TEXT", help="text to read; - or nothing: standard input")
-    parser.add_argument("--language", default="en", choices=LANGUAGES, help="language of the text (default: en)")
-    parser.add_argument("--json", action="store_true", help="one JSON object a line: words, rules, source spans")
-    parser.add_argument("--explain", action="store_true", help="show the rules considered for each token, with scores")
+    parser.add_argument("text", nargs="?", default=STDIN, help="what to read; - or nothing: standard input")
+    parser.add_argument(
+        "--language", default="en", choices=LANGUAGES, help="language of the text (default: en)"
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="one JSON object a line: words, rules, source spans"
+    )
+    parser.add_argument(
+        "--explain", action="store_true", help="show the rules considered for each token, with scores"
+    )
     parser.add_argument(
         "--lookahead",
         type=int,
         default=SENTENCE_LOOKAHEAD,
         metavar="TOKENS",
-        help=f"tokens behind the current word that may be looked at, 0 to {SENTENCE_LOOKAHEAD} (default: all)",
+        help=f"tokens behind a word that may be looked at, 0 to {SENTENCE_LOOKAHEAD} (default: all)",
     )
     group = parser.add_argument_group("locale")
-    group.add_argument("--date-order", default="mdy", choices=["mdy", "dmy"], help="of 1/4/2024 (default: mdy)")
+    group.add_argument(
+        "--date-order", default="mdy", choices=["mdy", "dmy"], help="of 1/4/2024 (default: mdy)"
+    )
     group.add_argument(
         "--date-style",
         default="written",
@@ -40,9 +48,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="order of day and month when they are said (default: as written)",
     )
     group.add_argument("--number-and", action="store_true", help='"one hundred and five"')
-    group.add_argument("--zero", default="o", choices=["o", "oh", "zero"], help="in 1905 and 10:05 (default: o)")
+    group.add_argument(
+        "--zero", default="o", choices=["o", "oh", "zero"], help="in 1905 and 10:05 (default: o)"
+    )
     group.add_argument("--hours", type=int, default=24, choices=[12, 24], help="of 17:30 (default: 24)")
-    group.add_argument("--code", default="read", choices=["read", "skip"], help="blocks of code (default: read)")
+    group.add_argument(
+        "--code", default="read", choices=["read", "skip"], help="blocks of code (default: read)"
+    )
     group.add_argument("--emoji", default="name", choices=["name", "skip"], help="emoji (default: name)")
 
 
@@ -137,7 +149,9 @@ def _json_lines(lines: Iterable[tuple[str, list["Spoken"]]]) -> Iterator[str]:
                     {"rule": r.rule, "spoken": r.spoken, "score": r.score} for r in spoken.considered
                 ]
             tokens.append(token)
-        yield json.dumps({"written": written, "spoken": spoken_text(line), "tokens": tokens}, ensure_ascii=False)
+        yield json.dumps(
+            {"written": written, "spoken": spoken_text(line), "tokens": tokens}, ensure_ascii=False
+        )
 
 
 def _explained_lines(lines: Iterable[tuple[str, list["Spoken"]]]) -> Iterator[str]:

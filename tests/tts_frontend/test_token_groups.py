@@ -98,7 +98,7 @@ def test_tokens_without_text_and_broken_bytes():
 
 
 def test_misaligned_for_ever_stays_linear():
-    """Llama tokens that straddle every TN boundary give one large group, without work that grows per token."""
+    """Llama tokens that straddle every TN boundary give one large group, in linear time."""
     pieces = {0: b"a", 1: b"a1", 2: b"1a"}
     ids = [0, *[1, 2] * 20_000]
     stream = GroupStream(pieces.__getitem__)

@@ -13,10 +13,11 @@ from tts_frontend.inventory import Inventory
 class Language:
     """What the normalizer needs from a language.
 
-    plain: whether an unspaced chunk of text is read as it stands (words and sentence punctuation, nothing to expand);
-    literal: a reading that is always right, if clumsy: digits one by one, symbols by name, words as they are;
-    problems: what a spoken form drops, invents or changes of a written one, empty when nothing;
-    variants: other wordings of a rule's reading that mean the same, for recognising them in other people's text.
+    plain: whether an unspaced chunk of text is read as it stands (words and sentence punctuation, nothing to
+    expand); literal: a reading that is always right, if clumsy: digits one by one, symbols by name, words as
+    they are; problems: what a spoken form drops, invents or changes of a written one, empty when nothing;
+    variants: other wordings of a rule's reading that mean the same, for recognising them in other people's
+    text.
     """
 
     code: str

@@ -29,51 +29,76 @@ def _base_forms() -> dict[str, str]:
     return forms | {"zeroth": "zero", "sixpence": "six"}
 
 
+class _Run:
+    """Number words added up one after the other; a word that does not fit starts a new number."""
+
+    def __init__(self) -> None:
+        self.out: list[str] = []
+        self._reset()
+
+    def _reset(self) -> None:
+        self.total, self.current, self.room, self.scale = 0, -1, _ALL, _ALL
+
+    def close(self) -> None:
+        """The number so far is complete."""
+        if self.current >= 0 or self.total:
+            self.out.append(str(self.total + max(self.current, 0)))
+        self._reset()
+
+    def zero(self) -> None:
+        """A zero stands by itself."""
+        self.close()
+        self.out.append("0")
+
+    def hundred(self) -> bool:
+        """Multiply by a hundred; False where that is no number."""
+        if not 0 < self.current < 100:
+            return False
+        self.current, self.room = self.current * 100, 100
+        return True
+
+    def big(self, size: int) -> bool:
+        """Multiply by a thousand or more; False where that is no number."""
+        if self.current < 0 or size >= self.scale:
+            return False
+        self.total, self.current, self.room, self.scale = self.total + self.current * size, 0, _ALL, size
+        return True
+
+    def small(self, number: int) -> None:
+        """Add a number below a hundred, or start a new one with it where it does not fit."""
+        if self.current >= 0 and self.room <= number:
+            self.close()
+        self.current = max(self.current, 0) + number
+        self.room = 10 if number >= 20 else 1
+
+
+_ALL = 1000**20
+
+
 def digits_of(words: Sequence[str]) -> str | None:
     """Digits that a run of number words stands for, one number after the other; None when it is not numbers.
 
     "nineteen eighty four" is 1984, "two thousand five" 2005, "seven o eight" 708, "two and a half" 2 1 2.
     """
-    forms = _base_forms()
-    out: list[str] = []
-    total, current, last = 0, -1, 1000**20
-    scale_last = 1000**20
-
-    def close() -> None:
-        nonlocal total, current, last, scale_last
-        if current >= 0 or total:
-            out.append(str(total + max(current, 0)))
-        total, current, last, scale_last = 0, -1, 1000**20, 1000**20
-
+    forms, run = _base_forms(), _Run()
     for raw in words:
+        word = "zero" if raw in ZEROS else forms.get(raw)
         if raw == "and":
             continue
-        if raw in ZEROS:
-            close()
-            out.append("0")
-            continue
-        word = forms.get(raw)
         if word is None:
             return None
-        if word == "hundred":
-            if not 0 < current < 100:
+        if word == "zero":
+            run.zero()
+        elif word == "hundred":
+            if not run.hundred():
                 return None
-            current, last = current * 100, 100
         elif word in BIG:
-            if current < 0 or BIG[word] >= scale_last:
+            if not run.big(BIG[word]):
                 return None
-            total, current, last, scale_last = total + current * BIG[word], 0, 1000**20, BIG[word]
         else:
-            number = TENS_OF.get(word, SMALL.get(word, 0))
-            limit = 10 if number < 10 else 100
-            if current >= 0 and (last < limit or last == 1 or (current == 0 and not total) or number == 0):
-                close()
-            current = max(current, 0) + number
-            last = 1 if number < 20 else 10
-            if number == 0:
-                close()
-    close()
-    return "".join(out)
+            run.small(TENS_OF.get(word, SMALL.get(word, 0)))
+    run.close()
+    return "".join(run.out)
 
 
 def _split(text: str) -> Words:
@@ -121,7 +146,29 @@ _EXTRA: dict[str, tuple[str, ...]] = {
     "e": ("east",),
     "usd": ("us dollars",),
 }
-_MUST = {"%", "‰", "&", "=", "+", "±", "×", "÷", "°", "º", "@", "√", "∞", "©", "®", "™", "§", "≤", "≥", "≠", "≈"}
+_MUST = {
+    "%",
+    "‰",
+    "&",
+    "=",
+    "+",
+    "±",
+    "×",
+    "÷",
+    "°",
+    "º",
+    "@",
+    "√",
+    "∞",
+    "©",
+    "®",
+    "™",
+    "§",
+    "≤",
+    "≥",
+    "≠",
+    "≈",
+}
 _WAYS: dict[str, tuple[str, ...]] = {
     "-": ("to", "minus", "dash"),
     "–": ("to", "minus", "dash"),
@@ -182,16 +229,69 @@ def month(word: str) -> str | None:
     return str(lex.MONTHS.index(name) + 1) if name in lex.MONTHS else None
 
 
-JOINING = frozenset("the of and to s st nd rd th d over one hundred a ths rds".split()) - {"one", "hundred", "a"}
+JOINING = frozenset(
+    ["the", "of", "and", "to", "s", "st", "nd", "rd", "th", "d", "over", "one", "hundred", "a", "ths", "rds"]
+) - {
+    "one",
+    "hundred",
+    "a",
+}
 SEPARATED = frozenset(
-    "dollar dollars cent cents pound pounds penny pence euro euros shilling shillings clock p m hour hours minute minutes second seconds "
-    "yen won rupee rupees paisa paise franc francs centime centimes ruble rubles kopeck kopecks peso pesos centavo centavos quarter half caliber special magnum acp".split()
+    [
+        "dollar",
+        "dollars",
+        "cent",
+        "cents",
+        "pound",
+        "pounds",
+        "penny",
+        "pence",
+        "euro",
+        "euros",
+        "shilling",
+        "shillings",
+        "clock",
+        "p",
+        "m",
+        "hour",
+        "hours",
+        "minute",
+        "minutes",
+        "second",
+        "seconds",
+        "yen",
+        "won",
+        "rupee",
+        "rupees",
+        "paisa",
+        "paise",
+        "franc",
+        "francs",
+        "centime",
+        "centimes",
+        "ruble",
+        "rubles",
+        "kopeck",
+        "kopecks",
+        "peso",
+        "pesos",
+        "centavo",
+        "centavos",
+        "quarter",
+        "half",
+        "caliber",
+        "special",
+        "magnum",
+        "acp",
+    ]
 )
 
 
 def power(run: str, digit: str) -> Sequence[Words]:
     """Ways to say the 2 of "m2"."""
-    if digit not in units.SQUARED or not (run in units.UNITS or run in units.PER_UNITS or run.lower() in units.CASELESS_UNITS):
+    if digit not in units.SQUARED or not (
+        run in units.UNITS or run in units.PER_UNITS or run.lower() in units.CASELESS_UNITS
+    ):
         return ()
     name = units.SQUARED[digit]
     return (name,), ("squared" if name == "square" else "cubed",)
@@ -203,8 +303,10 @@ def tables() -> Tables:
         readings=readings,
         signs=signs,
         numbers=digits_of,
-        number_words=frozenset(_base_forms()) | ZEROS,
-        roman=lambda text: value(text.upper()) if text.isupper() or text.islower() else value(text.rstrip("thsndre")),
+        number_words=frozenset(_base_forms()) | ZEROS | {"and"},
+        roman=lambda text: (
+            value(text.upper()) if text.isupper() or text.islower() else value(text.rstrip("thsndre"))
+        ),
         month=month,
         joining=JOINING,
         separated=SEPARATED,

@@ -1,17 +1,47 @@
 """English number words from strings of digits.
 
-Own code and not num2words: that library is LGPL, loads fifty languages at import, and its "and", hyphens and scale
-names would have to be taken out again; what the rules need fits here and is checked by an independent parser.
+Own code and not num2words: that library is LGPL, loads fifty languages at import, and its "and", hyphens and
+scale names would have to be taken out again; what the rules need fits here and is checked by an independent
+parser.
 """
 
-ONES = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-    "seventeen eighteen nineteen"
-).split()
-TENS = "_ _ twenty thirty forty fifty sixty seventy eighty ninety".split()
-SCALES = (
-    "_ thousand million billion trillion quadrillion quintillion sextillion septillion octillion nonillion decillion"
-).split()
+ONES = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+]
+TENS = ["_", "_", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
+SCALES = [
+    "_",
+    "thousand",
+    "million",
+    "billion",
+    "trillion",
+    "quadrillion",
+    "quintillion",
+    "sextillion",
+    "septillion",
+    "octillion",
+    "nonillion",
+    "decillion",
+]
 MAX_CARDINAL_DIGITS = 3 * len(SCALES)
 ORDINALS = {
     "one": "first",
@@ -47,10 +77,11 @@ def digits(text: str, zero: str = "zero") -> str:
 
 
 def cardinal(text: str, use_and: bool = False) -> str:
-    """"1024" is "one thousand twenty four"; more than MAX_CARDINAL_DIGITS digits are read one by one."""
+    """As "one thousand twenty four" for 1024; more than MAX_CARDINAL_DIGITS digits are read one by one."""
     if len(text) > MAX_CARDINAL_DIGITS:
         return digits(text)
-    n, groups = int(text), []
+    n = int(text)
+    groups: list[int] = []
     while n or not groups:
         n, low = divmod(n, 1000)
         groups.append(low)
@@ -68,7 +99,7 @@ def cardinal(text: str, use_and: bool = False) -> str:
 
 
 def ordinal(text: str, use_and: bool = False) -> str:
-    """"21" is "twenty first"."""
+    """For example, "21" is "twenty first"."""
     *head, last = cardinal(text, use_and).split()
     if last.endswith("y"):
         last = last[:-1] + "ieth"
@@ -85,7 +116,9 @@ def plural(spoken: str) -> str:
 
 
 def year(text: str, zero: str = "o") -> str:
-    """"1984" is "nineteen eighty four", "1905" "nineteen o five", "1900" "nineteen hundred", "2005" in full."""
+    """For 1984 "nineteen eighty four", for 1905 "nineteen o five", for 1900 "nineteen hundred"; 2005 in
+    full.
+    """
     n = int(text)
     if len(text) != 4 or n % 1000 < 10 or n < 1000:
         return cardinal(text)
@@ -98,7 +131,9 @@ def year(text: str, zero: str = "o") -> str:
 
 
 def pairs(text: str, zero: str = "o") -> str:
-    """House and room numbers: "1428" is "fourteen twenty eight", "708" "seven o eight", "120" "one twenty"."""
+    """House and room numbers: "1428" is "fourteen twenty eight", "708" "seven o eight", "120" "one
+    twenty".
+    """
     if len(text) not in (3, 4) or text[0] == "0":
         return cardinal(text) if text[0] != "0" else digits(text, zero)
     head, tail = text[:-2], text[-2:]
@@ -110,6 +145,6 @@ def pairs(text: str, zero: str = "o") -> str:
 
 
 def decimal(whole: str, fraction: str, use_and: bool = False) -> str:
-    """"3" and "14" are "three point one four"; an empty whole part is not said."""
+    """For example, "3" and "14" are "three point one four"; an empty whole part is not said."""
     head = cardinal(whole, use_and) + " " if whole else ""
     return f"{head}point {digits(fraction)}"

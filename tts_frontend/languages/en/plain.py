@@ -14,16 +14,50 @@ from tts_frontend.languages.en.lexicon import (
     WEEKDAY_OF,
 )
 from tts_frontend.languages.en.numbers import digits
-from tts_frontend.text_tokens import kind_of
+from tts_frontend.text_tokens import NO_LETTER, kind_of
 
-PLAIN = re.compile(r"[\"'“‘(]{0,2}([^\W\d_]+(?:['’-][^\W\d_]+)*)([,.;:!?]?[\"'”’)]{0,2}[,.;:!?]?)")
+PLAIN = re.compile(
+    rf"[\"'“‘(]{{0,2}}([^{NO_LETTER}]+(?:['’-][^{NO_LETTER}]+)*)([,.;:!?]?[\"'”’)]{{0,2}}[,.;:!?]?)"
+)
 WATCHED = (
     BARE_ABBREVIATIONS
     | frozenset(MONTH_OF)
     | frozenset(WEEKDAY_OF)
     | LETTER_WORDS
     | frozenset(STREET_TYPES)
-    | frozenset("no nos vol fig ch sec sq cu gen col maj adm gov sen rep hon ft mt rev pres insp prof ed eq n s e w v".split())
+    | frozenset(
+        [
+            "no",
+            "nos",
+            "vol",
+            "fig",
+            "ch",
+            "sec",
+            "sq",
+            "cu",
+            "gen",
+            "col",
+            "maj",
+            "adm",
+            "gov",
+            "sen",
+            "rep",
+            "hon",
+            "ft",
+            "mt",
+            "rev",
+            "pres",
+            "insp",
+            "prof",
+            "ed",
+            "eq",
+            "n",
+            "s",
+            "e",
+            "w",
+            "v",
+        ]
+    )
 )
 PARTS = re.compile(r"['’-]")
 
@@ -35,13 +69,20 @@ _CARDINAL_DAY = {
 
 
 def variants(rule: str, spoken: str) -> tuple[str, ...]:
-    """Wordings that mean the same: "March seventeen" for "March seventeenth", "and" between dollars and cents."""
+    """Wordings that mean the same: "March seventeen" for "March seventeenth", "and" between dollars and
+    cents.
+    """
     if rule in ("month_day", "day_of_month", "date_iso", "date_mdy", "date_md"):
-        words = [_CARDINAL_DAY.get(w) or (w[:-2] if w.endswith("th") and len(w) > 4 and w != "month" else w) for w in spoken.split()]
+        words = [
+            _CARDINAL_DAY.get(w) or (w[:-2] if w.endswith("th") and len(w) > 4 and w != "month" else w)
+            for w in spoken.split()
+        ]
         bare = [w for w in spoken.split() if w not in ("the", "of")]
         return (" ".join(words), " ".join(bare))
     if rule.startswith("money"):
-        return (re.sub(r"(dollars?|pounds?|euros?) (?=\w+ (?:\w+ )?(?:cents?|penny|pence)$)", r"\1 and ", spoken),)
+        return (
+            re.sub(r"(dollars?|pounds?|euros?) (?=\w+ (?:\w+ )?(?:cents?|penny|pence)$)", r"\1 and ", spoken),
+        )
     if rule == "keep" and spoken.lower() == "and":
         return ("",)  # "two hundred and fifty": the "and" is folded away on the other side
     if rule == "roman_ordinal":
@@ -55,7 +96,9 @@ def variants(rule: str, spoken: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=8192)
 def is_plain(chunk: str) -> bool:
-    """Whether an unspaced chunk is one word with sentence punctuation and nothing in it could be read otherwise."""
+    """Whether an unspaced chunk is one word with sentence punctuation and nothing in it could be read
+    otherwise.
+    """
     match = PLAIN.fullmatch(chunk)
     if match is None:
         return False
@@ -82,5 +125,9 @@ def literal(text: str) -> str:
         return digits(text)
     if kind == "letters":
         return text
-    names = [SYMBOLS.get(c) or unicodedata.name(c, "").lower() for c in text if unicodedata.category(c)[0] not in "MC"]
+    names = [
+        SYMBOLS.get(c) or unicodedata.name(c, "").lower()
+        for c in text
+        if unicodedata.category(c)[0] not in "MC"
+    ]
     return re.sub(r"[^a-z ]", " ", " ".join(names)).strip()

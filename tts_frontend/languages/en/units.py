@@ -1,18 +1,32 @@
 """English units, currencies and magnitudes: written forms and what is said."""
 
-MAGNITUDES = {"k": "thousand", "m": "million", "mn": "million", "b": "billion", "bn": "billion", "t": "trillion",
-              "tn": "trillion", "K": "thousand", "M": "million", "B": "billion", "T": "trillion", "mm": "million"}
+MAGNITUDES = {
+    "k": "thousand",
+    "m": "million",
+    "mn": "million",
+    "b": "billion",
+    "bn": "billion",
+    "t": "trillion",
+    "tn": "trillion",
+    "K": "thousand",
+    "M": "million",
+    "B": "billion",
+    "T": "trillion",
+    "mm": "million",
+}
 MAGNITUDE_WORDS = ("hundred", "thousand", "million", "billion", "trillion", "quadrillion")
 
 # written: (one, many)
 _UNITS = """
-km kilometer kilometers|m meter meters|cm centimeter centimeters|mm millimeter millimeters|µm micrometer micrometers
+km kilometer kilometers|m meter meters|cm centimeter centimeters|mm millimeter millimeters
+µm micrometer micrometers
 μm micrometer micrometers|nm nanometer nanometers|mi mile miles|ft foot feet|yd yard yards|yds yard yards
 in inch inches|kg kilogram kilograms|kgs kilogram kilograms|g gram grams|mg milligram milligrams
 µg microgram micrograms|μg microgram micrograms|lb pound pounds|lbs pound pounds|oz ounce ounces
 l liter liters|L liter liters|ml milliliter milliliters|mL milliliter milliliters|cl centiliter centiliters
 gal gallon gallons|qt quart quarts|pt pint pints|tsp teaspoon teaspoons|tbsp tablespoon tablespoons|t ton tons
-s second seconds|sec second seconds|secs second seconds|ms millisecond milliseconds|µs microsecond microseconds
+s second seconds|sec second seconds|secs second seconds|ms millisecond milliseconds
+µs microsecond microseconds
 μs microsecond microseconds|ns nanosecond nanoseconds|min minute minutes|mins minute minutes|h hour hours
 hr hour hours|hrs hour hours|yr year years|yrs year years|wk week weeks|wks week weeks|mo month months
 mos month months|d day days
@@ -22,14 +36,18 @@ mW milliwatt milliwatts|kWh kilowatt~hour kilowatt~hours|MWh megawatt~hour megaw
 GWh gigawatt~hour gigawatt~hours|TWh terawatt~hour terawatt~hours|Wh watt~hour watt~hours
 V volt volts|kV kilovolt kilovolts|mV millivolt millivolts|A amp amps|mA milliamp milliamps
 mAh milliamp~hour milliamp~hours|Ah amp~hour amp~hours|Ω ohm ohms|kΩ kilohm kilohms
-J joule joules|kJ kilojoule kilojoules|MJ megajoule megajoules|cal calorie calories|kcal kilocalorie kilocalories
+J joule joules|kJ kilojoule kilojoules|MJ megajoule megajoules|cal calorie calories
+kcal kilocalorie kilocalories
 eV electron~volt electron~volts|keV kiloelectron~volt kiloelectron~volts
 MeV megaelectron~volt megaelectron~volts|GeV gigaelectron~volt gigaelectron~volts
-N newton newtons|kN kilonewton kilonewtons|Nm newton~meter newton~meters|Pa pascal pascals|kPa kilopascal kilopascals
-MPa megapascal megapascals|hPa hectopascal hectopascals|bar bar bars|mbar millibar millibars|atm atmosphere atmospheres
+N newton newtons|kN kilonewton kilonewtons|Nm newton~meter newton~meters|Pa pascal pascals
+kPa kilopascal kilopascals
+MPa megapascal megapascals|hPa hectopascal hectopascals|bar bar bars|mbar millibar millibars
+atm atmosphere atmospheres
 psi p~s~i p~s~i|hp horsepower horsepower|HP horsepower horsepower|bhp brake~horsepower brake~horsepower
 shp shaft~horsepower shaft~horsepower|rpm r~p~m r~p~m|RPM r~p~m r~p~m|bpm beats~per~minute beats~per~minute
-fps frames~per~second frames~per~second|mph mile~per~hour miles~per~hour|kph kilometer~per~hour kilometers~per~hour
+fps frames~per~second frames~per~second|mph mile~per~hour miles~per~hour
+kph kilometer~per~hour kilometers~per~hour
 kmh kilometer~per~hour kilometers~per~hour|mpg mile~per~gallon miles~per~gallon|kn knot knots|kt knot knots
 kts knot knots|nmi nautical~mile nautical~miles|mbps megabit~per~second megabits~per~second
 Mbps megabit~per~second megabits~per~second|kbps kilobit~per~second kilobits~per~second
@@ -37,11 +55,13 @@ Gbps gigabit~per~second gigabits~per~second|bit bit bits|kbit kilobit kilobits|M
 kB kilobyte kilobytes|KB kilobyte kilobytes|MB megabyte megabytes|GB gigabyte gigabytes|TB terabyte terabytes
 PB petabyte petabytes|KiB kibibyte kibibytes|MiB mebibyte mebibytes|GiB gibibyte gibibytes
 dB decibel decibels|ha hectare hectares|ac acre acres|acre acre acres|px pixel pixels|MP megapixel megapixels
-mol mole moles|mmol millimole millimoles|ppm part~per~million parts~per~million|cc c~c c~c|kDa kilodalton kilodaltons
+mol mole moles|mmol millimole millimoles|ppm part~per~million parts~per~million|cc c~c c~c
+kDa kilodalton kilodaltons
 bp base~pair base~pairs|kcd kilocandela kilocandela|lm lumen lumens|sqft square~foot square~feet
 sqm square~meter square~meters|pp percentage~point percentage~points|bps basis~point basis~points
 °C degree~Celsius degrees~Celsius|°F degree~Fahrenheit degrees~Fahrenheit|ºC degree~Celsius degrees~Celsius
-ºF degree~Fahrenheit degrees~Fahrenheit|℃ degree~Celsius degrees~Celsius|℉ degree~Fahrenheit degrees~Fahrenheit
+ºF degree~Fahrenheit degrees~Fahrenheit|℃ degree~Celsius degrees~Celsius
+℉ degree~Fahrenheit degrees~Fahrenheit
 ° degree degrees|º degree degrees|K kelvin kelvins|% percent percent|‰ per~mille per~mille
 """
 UNITS: dict[str, tuple[str, str]] = {}
@@ -51,15 +71,49 @@ for _entry in _UNITS.replace("\n", "|").split("|"):
         UNITS[_written] = (_one.replace("~", " "), _many.replace("~", " "))
 
 CASELESS_UNITS = {name.lower(): value for name, value in UNITS.items() if len(name) > 1} | {"kg": UNITS["kg"]}
-SPACED_UNITS = frozenset(UNITS) - set("tdshgAKJNLVl°º") - {"in", "bar", "bit", "mo", "pt", "MP", "pp", "HP", "bps", "acre"}
+SPACED_UNITS = (
+    frozenset(UNITS)
+    - set("tdshgAKJNLVl°º")
+    - {"in", "bar", "bit", "mo", "pt", "MP", "pp", "HP", "bps", "acre"}
+)
 """Units that are clear even when a space stands between number and unit; the others need more evidence."""
 
 SQUARED = {"2": "square", "²": "square", "3": "cubic", "³": "cubic"}
-PER_UNITS = {"s": "second", "sec": "second", "h": "hour", "hr": "hour", "min": "minute", "d": "day", "day": "day",
-             "wk": "week", "week": "week", "mo": "month", "month": "month", "yr": "year", "year": "year", "y": "year",
-             "a": "year", "km": "kilometer", "m": "meter", "kg": "kilogram", "g": "gram", "l": "liter", "L": "liter",
-             "ml": "milliliter", "mL": "milliliter", "dL": "deciliter", "mol": "mole", "gal": "gallon", "lb": "pound",
-             "ft": "foot", "mi": "mile", "ha": "hectare", "sq": "square", "person": "person", "user": "user"}
+PER_UNITS = {
+    "s": "second",
+    "sec": "second",
+    "h": "hour",
+    "hr": "hour",
+    "min": "minute",
+    "d": "day",
+    "day": "day",
+    "wk": "week",
+    "week": "week",
+    "mo": "month",
+    "month": "month",
+    "yr": "year",
+    "year": "year",
+    "y": "year",
+    "a": "year",
+    "km": "kilometer",
+    "m": "meter",
+    "kg": "kilogram",
+    "g": "gram",
+    "l": "liter",
+    "L": "liter",
+    "ml": "milliliter",
+    "mL": "milliliter",
+    "dL": "deciliter",
+    "mol": "mole",
+    "gal": "gallon",
+    "lb": "pound",
+    "ft": "foot",
+    "mi": "mile",
+    "ha": "hectare",
+    "sq": "square",
+    "person": "person",
+    "user": "user",
+}
 
 # written: (one, many, one hundredth, hundredths)
 CURRENCIES: dict[str, tuple[str, str, str, str]] = {

@@ -23,7 +23,9 @@ NAME_AFTER = re.compile(r"\.? ?(?:[A-Z]|d['’]|de |von |van )")
 NAME_OR_END = re.compile(r"\.? ?(?:[A-Z]|d['’]|de |von |van )|[\"”’)]*\s*$")
 NUMBER_AFTER = re.compile(r"\.?,? ?[:#]? ?(?:\d|[VX][IVX]*\b|I[IVX]+\b)")
 SENTENCE_GOES_ON = re.compile(r",?;? [a-z\d(&]|,|;|:|\)")
-HOUSE_BEFORE = re.compile(r"\b\d+[A-Za-z]? (?:[NSEW]\.? |North |South |East |West )?(?:[A-Z][\w'’]*\.? |\d+(?:st|nd|rd|th) ){1,3}$")
+HOUSE_BEFORE = re.compile(
+    r"\b\d+[A-Za-z]? (?:[NSEW]\.? |North |South |East |West )?(?:[A-Z][\w'’]*\.? |\d+(?:st|nd|rd|th) ){1,3}$"
+)
 STREET_BEFORE = re.compile(r"(?:[A-Z][a-z'’]+|\d+(?:st|nd|rd|th)) $")
 
 
@@ -40,7 +42,11 @@ def _attached(m: Match) -> bool:
 def _abbreviation_score(m: Match) -> float:
     low = m.text.rstrip(".").lower()
     dotted = m.text.endswith(".")
-    if m.text.isupper() and len(low) > 1 and low not in ("mr", "mrs", "vol", "vs", "no", "jan", "feb", "aug", "sept", "oct", "nov", "dec"):
+    if (
+        m.text.isupper()
+        and len(low) > 1
+        and low not in ("mr", "mrs", "vol", "vs", "no", "jan", "feb", "aug", "sept", "oct", "nov", "dec")
+    ):
         return 0.2
     if low in ("no", "nos"):
         return 6.0 if m.precedes(NUMBER_AFTER) and (dotted or m.text[0] == "N") else 0.2
@@ -51,13 +57,48 @@ def _abbreviation_score(m: Match) -> float:
     if low in NEEDS_CAPITAL:
         return 5.0 if m.precedes(NAME_OR_END) and (dotted or low in BARE_ABBREVIATIONS) else 0.3
     if low in MONTH_OF or low in WEEKDAY_OF:
-        return 3.5 if dotted and low not in ("mar", "may", "jun", "sun", "sat", "wed") and m.precedes(SENTENCE_GOES_ON) else 0.3
+        return (
+            3.5
+            if dotted
+            and low not in ("mar", "may", "jun", "sun", "sat", "wed")
+            and m.precedes(SENTENCE_GOES_ON)
+            else 0.3
+        )
     if low in ("vol", "vols", "ch", "chap", "sec", "fig", "figs", "eq", "ext", "pt", "op"):
         return 5.0 if m.precedes(NUMBER_AFTER) else 1.5
     if low in TITLES or low in BARE_ABBREVIATIONS:
         return 5.0 if m.text.lower() not in ("is", "min") else 0.2
-    if low in ("in", "is", "no", "al", "ed", "sun", "sat", "pl", "max", "min", "co", "est", "v", "temp", "sec", "sq", "rm", "pt", "ca", "ms", "misc", "cf", "ibid", "viz"):
-        return 2.6 if dotted and m.precedes(SENTENCE_GOES_ON) and low in ("co", "est", "sq", "sec", "min") else 0.4
+    if low in (
+        "in",
+        "is",
+        "no",
+        "al",
+        "ed",
+        "sun",
+        "sat",
+        "pl",
+        "max",
+        "min",
+        "co",
+        "est",
+        "v",
+        "temp",
+        "sec",
+        "sq",
+        "rm",
+        "pt",
+        "ca",
+        "ms",
+        "misc",
+        "cf",
+        "ibid",
+        "viz",
+    ):
+        return (
+            2.6
+            if dotted and m.precedes(SENTENCE_GOES_ON) and low in ("co", "est", "sq", "sec", "min")
+            else 0.4
+        )
     return 3.0 if dotted else 0.2
 
 
@@ -65,7 +106,14 @@ def _abbreviation_score(m: Match) -> float:
     r"(?!(?:St|Dr)\b)[A-Za-z]{1,6}\b\.?",
     "a",
     _abbreviation_score,
-    cases=[("Mr.", "mister"), ("vol.", "volume"), ("Ltd", "limited"), ("vs", "versus"), ("Gen.", "general"), ("approx.", "approximately")],
+    cases=[
+        ("{Mr.} Smith", "mister"),
+        ("{vol.} 3", "volume"),
+        ("Ltd", "limited"),
+        ("vs", "versus"),
+        ("{Gen.} Lee", "general"),
+        ("{approx.} ten", "approximately"),
+    ],
 )
 def abbreviation(m: Match) -> str | None:
     """A shortened word with one reading: "vol." is "volume"."""
@@ -75,7 +123,16 @@ def abbreviation(m: Match) -> str | None:
 
 def _saint_score(m: Match) -> float:
     if m.precedes(re.compile(r" ?[A-Z][a-z'’]")):
-        return 4.0 if m.follows(HOUSE_BEFORE) or (m.follows(STREET_BEFORE) and m.text.endswith(".") and not m.precedes(re.compile(r" [A-Z]\w+['’]s|.* (?:[Ss]t|Ave|Rd)\b"))) else 6.0
+        return (
+            4.0
+            if m.follows(HOUSE_BEFORE)
+            or (
+                m.follows(STREET_BEFORE)
+                and m.text.endswith(".")
+                and not m.precedes(re.compile(r" [A-Z]\w+['’]s|.* (?:[Ss]t|Ave|Rd)\b"))
+            )
+            else 6.0
+        )
     return 1.0
 
 
@@ -97,19 +154,23 @@ def _street_score(m: Match) -> float:
     r"(?:" + "|".join(f"{s.capitalize()}|{s}" for s in STREET_TYPES) + r")\b\.?",
     "a",
     _street_score,
-    cases=[("St.", "street"), ("Ave", "avenue"), ("Dr.", "drive"), ("Blvd", "boulevard")],
+    cases=[("{St.} and", "street"), ("Ave", "avenue"), ("Oak {Dr.}", "drive."), ("Blvd", "boulevard")],
 )
 def street(m: Match) -> str | None:
     """Behind the name of a street: "Oak Dr." is "Oak drive"."""
     if _attached(m):
         return None
-    return STREET_TYPES[m.text.rstrip(".").lower()] + ("." if m.text.endswith(".") and m.precedes(re.compile(r"\s+[A-Z]|\s*$")) else "")
+    return STREET_TYPES[m.text.rstrip(".").lower()] + (
+        "." if m.text.endswith(".") and m.precedes(re.compile(r"\s+[A-Z]|\s*$")) else ""
+    )
 
 
 @ABBREVIATED.rule(
     r"(?:Dr|dr|DR)\b\.?",
     "a",
-    lambda m: 5.0 if m.precedes(re.compile(r" ?[A-Z]")) and m.text != "DR" else 1.1 if m.text.endswith(".") else 0.3,
+    lambda m: (
+        5.0 if m.precedes(re.compile(r" ?[A-Z]")) and m.text != "DR" else 1.1 if m.text.endswith(".") else 0.3
+    ),
     cases=[("Dr.", "doctor")],
 )
 def doctor(m: Match) -> str:
@@ -120,7 +181,11 @@ def doctor(m: Match) -> str:
 @ABBREVIATED.rule(
     r"(?:" + "|".join(STATES) + r")\b(?!\.)",
     "a",
-    lambda m: 4.5 if m.follows(re.compile(r"[a-z], ?$")) and m.precedes(re.compile(r",? \d{5}\b|[.\"”)]*\s*$|, ")) else 0.2,
+    lambda m: (
+        4.5
+        if m.follows(re.compile(r"[a-z], ?$")) and m.precedes(re.compile(r",? \d{5}\b|[.\"”)]*\s*$|, "))
+        else 0.2
+    ),
     cases=[("CA", "California"), ("NY", "New York")],
 )
 def state(m: Match) -> str:
@@ -132,7 +197,7 @@ def state(m: Match) -> str:
     r"(?:" + "|".join(OLD_STATES) + r")\.",
     "a",
     lambda m: 5.5 if m.follows(re.compile(r"[A-Za-z], $")) else 0.4,
-    cases=[("Va.", "Virginia"), ("Tenn.", "Tennessee")],
+    cases=[("{Va.} and", "Virginia"), ("Memphis, {Tenn.}, in", "Tennessee")],
 )
 def state_old(m: Match) -> str:
     """The older short form of a state: "Richmond, Va." is "Richmond, Virginia"."""
@@ -142,7 +207,14 @@ def state_old(m: Match) -> str:
 @ABBREVIATED.rule(
     r"(?:NE|NW|SE|SW|[NSEW])\b\.?",
     "a",
-    lambda m: 5.0 if m.follows(re.compile(r"\b\d+ $")) and m.precedes(re.compile(r" (?:[A-Z][a-z]+|\d+(?:st|nd|rd|th)) ?\w*")) else 3.5 if m.precedes(re.compile(r" [A-Z][a-z]+ (?:St|Ave|Avenue|Street|Rd|Road|Blvd|Dr)\b")) else 0.2,
+    lambda m: (
+        5.0
+        if m.follows(re.compile(r"\b\d+ $"))
+        and m.precedes(re.compile(r" (?:[A-Z][a-z]+|\d+(?:st|nd|rd|th)) ?\w*"))
+        else 3.5
+        if m.precedes(re.compile(r" [A-Z][a-z]+ (?:St|Ave|Avenue|Street|Rd|Road|Blvd|Dr)\b"))
+        else 0.2
+    ),
     cases=[("N.", "North"), ("SW", "Southwest")],
 )
 def direction(m: Match) -> str:
@@ -150,25 +222,47 @@ def direction(m: Match) -> str:
     return DIRECTIONS[m.text.rstrip(".").lower()]
 
 
-@ABBREVIATED.rule(r"(?:Mon|Tues?|Wed|Thurs?|Fri|Sat|Sun|Tu|Th)\b\.?", "a", lambda m: 4.0 if m.precedes(re.compile(r" ?\(?\d|[,-] ?(?:\d|[A-Z][a-z]{2}\b)|[–-](?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)")) or (m.follows(re.compile(r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)\.?[–-]$")) and m.text != "Tu") else 0.2, cases=[("Tues.", "Tuesday"), ("Fri", "Friday")])
+@ABBREVIATED.rule(
+    r"(?:Mon|Tues?|Wed|Thurs?|Fri|Sat|Sun|Tu|Th)\b\.?",
+    "a",
+    lambda m: (
+        4.0
+        if m.precedes(re.compile(r" ?\(?\d|[,-] ?(?:\d|[A-Z][a-z]{2}\b)|[–-](?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"))
+        or (m.follows(re.compile(r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)\.?[–-]$")) and m.text != "Tu")
+        else 0.2
+    ),
+    cases=[("Tues.", "Tuesday"), ("Fri", "Friday")],
+)
 def weekday(m: Match) -> str:
     """A shortened day of the week: "Fri" is "Friday"."""
     return WEEKDAY_OF[m.text.rstrip(".").lower()]
 
 
-@ABBREVIATED.rule(r"NO\b\.?", "a", lambda m: 5.0 if m.precedes(re.compile(r" ?\d")) else 0.3, cases=[("NO", "number")])
+@ABBREVIATED.rule(
+    r"NO\b\.?", "a", lambda m: 5.0 if m.precedes(re.compile(r" ?\d")) else 0.3, cases=[("NO", "number")]
+)
 def number_capitals(m: Match) -> str:
-    """"NO 14" is "number fourteen" before digits."""
+    """For example, "NO 14" is "number fourteen" before digits."""
     return "number"
 
 
-@SHORTHAND.rule(r"(?:[Ww]/o|[Ww]/|[Bb]/c)(?![A-Za-z])", "a", 5.0, cases=[("w/o", "without"), ("w/", "with"), ("b/c", "because")])
+@SHORTHAND.rule(
+    r"(?:[Ww]/o|[Ww]/|[Bb]/c)(?![A-Za-z])",
+    "a",
+    5.0,
+    cases=[("w/o", "without"), ("w/", "with"), ("b/c", "because")],
+)
 def with_without(m: Match) -> str:
     """Shorthand with a slash: "w/o" is "without"."""
     return {"w/o": "without", "w/": "with", "b/c": "because"}[m.text.lower()]
 
 
-@ABBREVIATED.rule(r"&c\b\.?", "&", lambda m: 6.0 if m.follows(re.compile(r"(?:^|[\s,])$")) else 0.5, cases=[("&c.", "et cetera")])
+@ABBREVIATED.rule(
+    r"&c\b\.?",
+    "&",
+    lambda m: 6.0 if m.follows(re.compile(r"(?:^|[\s,])$")) else 0.5,
+    cases=[("{&c.} as", "et cetera")],
+)
 def and_so_on(m: Match) -> str:
     """The old "&c." is "et cetera"."""
     return "et cetera" + _stop(m)

@@ -8,7 +8,7 @@ from tts_frontend.languages.en.rules.electronic import in_electronic
 BASIC = RuleSet("basic")
 
 PAUSES = ".,;:!?…"
-QUIET = "\"“”„«»()[]{}‹›"
+QUIET = '"“”„«»()[]{}‹›'
 SIGNED = re.compile(r"[$£€¥]?\.?\d")
 UNBOUND = re.compile(r"(?:^|[\s(\[=])$")
 
@@ -31,10 +31,12 @@ def punctuation(m: Match) -> str | None:
         return None  # the sign of a number
     if m.text in ".," and m.follows(re.compile(r"\d$")) and m.precedes(re.compile(r"\d")) and m.text == ".":
         return None
-    return {"…": "...", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "’": "'", "‘": "'"}.get(m.text, m.text)
+    return {"…": "...", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "’": "'", "‘": "'"}.get(
+        m.text, m.text
+    )
 
 
-@BASIC.rule(r"[^\w\s]|_", PAUSES + QUIET + "'’‘—–-¿¡‑", 0.05, cases=[])
+@BASIC.rule(r"[^\w\s]|_", PAUSES + QUIET + "'’‘—–-¿¡‑", 0.05, cases=[("{(}a)", "")])
 def silent(m: Match) -> str | None:
     """A mark that says nothing."""
     if m.text in "-–−+±" and m.precedes(SIGNED) and m.follows(UNBOUND):
@@ -44,7 +46,12 @@ def silent(m: Match) -> str | None:
     return ""
 
 
-@BASIC.rule(r"\.", ".", lambda m: 1.2 if m.follows(re.compile(r"\d$")) and m.precedes(re.compile(r"\d")) else 0.0, cases=[])
+@BASIC.rule(
+    r"\.",
+    ".",
+    lambda m: 1.2 if m.follows(re.compile(r"\d$")) and m.precedes(re.compile(r"\d")) else 0.0,
+    cases=[("5{.}5.", "point")],
+)
 def point(m: Match) -> str | None:
     """A full stop before digits, where no rule joins them: "point"."""
     return "point" if m.precedes(re.compile(r" ?\d")) else None

@@ -1,4 +1,6 @@
-"""Web and mail addresses, paths, file names, hashtags, handles and versions: read piece by piece, signs by name."""
+"""Web and mail addresses, paths, file names, hashtags, handles and versions: read piece by piece, signs by
+name.
+"""
 
 import re
 from functools import lru_cache
@@ -10,10 +12,12 @@ from tts_frontend.languages.en.rules.letters import UNSAYABLE, spell
 ELECTRONIC = RuleSet("electronic")
 
 TLDS = (
-    "com|org|net|edu|gov|mil|int|info|biz|io|ai|co|uk|de|fr|it|es|eu|us|ca|au|jp|cn|in|ru|nl|ch|se|no|br|tv|me|app|dev|fm|ly|sm|abc"
+    "com|org|net|edu|gov|mil|int|info|biz|io|ai|co|uk|de|fr|it|es|eu|us|ca|au|jp|cn|in|ru|nl|ch|se|no|"
+    "br|tv|me|app|dev|fm|ly|sm|abc"
 )
 FILES = (
-    "txt|pdf|docx?|xlsx?|pptx?|csv|tsv|jsonl?|xml|ya?ml|html?|css|js|ts|py|java|cpp|hpp|rs|go|rb|sh|bat|exe|zip|tar|gz|png|jpe?g|gif|svg|mp[34]|"
+    "txt|pdf|docx?|xlsx?|pptx?|csv|tsv|jsonl?|xml|ya?ml|html?|css|js|ts|py|java|cpp|hpp|rs|go|rb|sh|"
+    "bat|exe|zip|tar|gz|png|jpe?g|gif|svg|mp[34]|"
     "wav|flac|ogg|md|ini|cfg|toml|lock|log|sql|db|so|dll|ipynb|tex|bib"
 )
 CORE = re.compile(
@@ -23,7 +27,7 @@ CORE = re.compile(
       | [\w.+&-]+@[\w-]+(?:\.[\w-]+)+(?:/[\w./-]*)?                         # mail
       | (?=[\w-]*[A-Za-z])[\w-]+(?:\.[\w-]+)*\.(?:{TLDS})(?::\d+)?(?:/\S*?)?  # host
       | (?:~|\.{{1,2}}|[A-Za-z]:)?(?:[/\\][\w.@-]+){{2,}}[/\\]?             # path
-      | [\w-]+\.(?:{FILES})                                                 # file
+      | (?:[\w.-]+/)*[\w-]+\.(?:{FILES})                                                 # file
       | [#@][A-Za-z_]\w*                                                    # hashtag, handle
       | [A-Za-z]\w*(?:_\w+)+(?:\(\))?                                       # identifier
       | [vV]?\d+(?:\.\d+){{2,}}(?:[-+][\w.]+)?                              # version
@@ -37,7 +41,9 @@ ALL_CAPS = re.compile(r"[A-Z]")
 
 @lru_cache(maxsize=512)
 def electronic_core(chunk: str) -> tuple[int, int]:
-    """Start and end, within an unspaced chunk, of what is an address, a path or the like; (0, 0) when nothing is."""
+    """Start and end, within an unspaced chunk, of what is an address, a path or the like; (0, 0) when
+    nothing is.
+    """
     left = EDGES.match(chunk)
     right = TAIL.search(chunk)
     start, end = (left.end() if left else 0), (right.start() if right else len(chunk))
@@ -54,7 +60,9 @@ def in_electronic(m: Match) -> bool:
     return view.chunk_start + start <= view.start < view.chunk_start + end
 
 
-@ELECTRONIC.rule(r"\d+", "0", lambda m: 6.0 if in_electronic(m) else 0.0, cases=[])
+@ELECTRONIC.rule(
+    r"\d+", "0", lambda m: 6.0 if in_electronic(m) else 0.0, cases=[("mail@a{123}.com", "one two three")]
+)
 def digits_in_address(m: Match) -> str | None:
     """Digits of an address one by one, short round numbers whole: "rtx-6000" has "six thousand"."""
     if not in_electronic(m):
@@ -74,7 +82,7 @@ def _spell_score(m: Match) -> float:
     return 6.5 if UNSAYABLE.search(low) and len(low) <= 5 and low not in ("src", "jpg", "dr") else 0.0
 
 
-@ELECTRONIC.rule(r"[A-Za-z]+", "a", _spell_score, cases=[])
+@ELECTRONIC.rule(r"[A-Za-z]+", "a", _spell_score, cases=[("{www}.test.com", "w w w")])
 def letters_in_address(m: Match) -> str | None:
     """A part of an address letter by letter: "www" is "w w w"."""
     return spell(m.text) if in_electronic(m) else None
@@ -86,7 +94,12 @@ def jpeg(m: Match) -> str:
     return "jpeg"
 
 
-@ELECTRONIC.rule(r"(?:[A-Z]?[a-z]+)(?:[A-Z][a-z]+)+", "a", lambda m: 1.4 if in_electronic(m) else 0.2, cases=[("getUserName", "get User Name"), ("JavaScript", "Java Script")])
+@ELECTRONIC.rule(
+    r"(?:[A-Z]?[a-z]+)(?:[A-Z][a-z]+)+",
+    "a",
+    lambda m: 1.4 if in_electronic(m) else 0.2,
+    cases=[("getUserName", "get User Name"), ("JavaScript", "Java Script")],
+)
 def camel_case(m: Match) -> str:
     """Words joined by capitals: "getUserName" is "get User Name"."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", m.text)
@@ -106,7 +119,9 @@ def version(m: Match) -> str | None:
     return " point ".join(n.digits(p) if p[0] == "0" else n.cardinal(p) for p in parts)
 
 
-@ELECTRONIC.rule(r"#(?=[A-Za-z])", "#", lambda m: 6.5 if in_electronic(m) else 1.0, cases=[])
+@ELECTRONIC.rule(
+    r"#(?=[A-Za-z])", "#", lambda m: 6.5 if in_electronic(m) else 1.0, cases=[("{#}mytext", "hash")]
+)
 def hashtag(m: Match) -> str:
     """The sign of a hashtag: "#mytext" is "hash mytext"."""
     return "hash"

@@ -5,14 +5,88 @@ import unicodedata
 
 from tts_frontend.inventory import Match, RuleSet
 from tts_frontend.languages.en.lexicon import ACRONYM_WORDS, GREEK, LETTER_WORDS
+from tts_frontend.text_tokens import NO_LETTER
 
 LETTERS = RuleSet("letters")
 
 CAPS_NEAR = re.compile(r"(?:^|[\s\"“(])[A-Z]{4,}[\s,.:;!?\"”)-]*$")
 CAPS_AFTER = re.compile(r"[\s,.:;!?\"”)-]*[A-Z]{4,}\b")
 SHORT_WORDS = frozenset(
-    "A I AN AND ARE AS AT BE BUT BY CAN DID DO FOR FROM GO HAD HAS HE HER HIM HIS HOW IF IN INTO IS IT ITS LET MAN MAY ME MEN MORE MY NEW NO "
-    "NOT NOW OF OFF OLD ON ONE OR OUR OUT OWN SAY SEE SHE SO THE TO TOO TWO UP WAS WAY WE WHO WHY YES YET YOU BOY GIRL DAY END FUN BIG BAD".split()
+    [
+        "A",
+        "I",
+        "AN",
+        "AND",
+        "ARE",
+        "AS",
+        "AT",
+        "BE",
+        "BUT",
+        "BY",
+        "CAN",
+        "DID",
+        "DO",
+        "FOR",
+        "FROM",
+        "GO",
+        "HAD",
+        "HAS",
+        "HE",
+        "HER",
+        "HIM",
+        "HIS",
+        "HOW",
+        "IF",
+        "IN",
+        "INTO",
+        "IS",
+        "IT",
+        "ITS",
+        "LET",
+        "MAN",
+        "MAY",
+        "ME",
+        "MEN",
+        "MORE",
+        "MY",
+        "NEW",
+        "NO",
+        "NOT",
+        "NOW",
+        "OF",
+        "OFF",
+        "OLD",
+        "ON",
+        "ONE",
+        "OR",
+        "OUR",
+        "OUT",
+        "OWN",
+        "SAY",
+        "SEE",
+        "SHE",
+        "SO",
+        "THE",
+        "TO",
+        "TOO",
+        "TWO",
+        "UP",
+        "WAS",
+        "WAY",
+        "WE",
+        "WHO",
+        "WHY",
+        "YES",
+        "YET",
+        "YOU",
+        "BOY",
+        "GIRL",
+        "DAY",
+        "END",
+        "FUN",
+        "BIG",
+        "BAD",
+    ]
 )
 UNSAYABLE = re.compile(r"[^AEIOUY]{4,}|^[^AEIOUY]+$|^[BCDFGJKMNPQTVXZ][BCDFGJKMNPQTVXZ]", re.IGNORECASE)
 
@@ -36,6 +110,8 @@ def _letters_score(m: Match) -> float:
         return 4.0
     if len(text) == 1:
         return 0.5
+    if m.before.endswith("&") or m.after.startswith("&"):
+        return 4.0
     shouted = m.follows(CAPS_NEAR) or m.precedes(CAPS_AFTER)
     if shouted or text in SHORT_WORDS:
         return 3.0 if UNSAYABLE.search(text) and len(text) < 6 else 0.6
@@ -60,14 +136,14 @@ def letters_plural(m: Match) -> str:
     r"(?:[A-Za-z]\.){2,}(?:[A-Za-z](?![A-Za-z]))?|[A-Z]\.(?: [A-Z]\.)+",
     "a",
     4.5,
-    cases=[("U.S.", "U S"), ("F.B.I.", "F B I"), ("C. S.", "C S"), ("e.g.", "e g")],
+    cases=[("{U.S.} Army", "U S"), ("F.B.I.", "F B I."), ("{C. S.} Lewis", "C S"), ("{e.g.} this", "e g")],
 )
 def letters_dotted(m: Match) -> str:
     """Letters with full stops: "U.S." is "U S"; the last stop stays where the text ends."""
     return spell(m.text) + ("." if m.text.endswith(".") and m.precedes(re.compile(r"\s*$")) else "")
 
 
-@LETTERS.rule(r"[A-Z]\.(?= ?[A-Z][a-z'’])", "a", 3.0, cases=[("J. Smith", "J Smith")])
+@LETTERS.rule(r"[A-Z]\.(?= ?[A-Z][a-z'’])", "a", 3.0, cases=[("{J.} Smith", "J")])
 def initial(m: Match) -> str:
     """The initial of a name, without the pause of a full stop: "J. Smith"."""
     return m.text[0]
@@ -76,13 +152,22 @@ def initial(m: Match) -> str:
 def _spell_score(m: Match) -> float:
     low = m.text.lower()
     if low in LETTER_WORDS:
-        return 3.0 if m.text in ("tv", "dvd", "html", "http", "https", "www", "url", "pdf", "mp3", "usa", "ceo") else 0.9
+        return (
+            3.0
+            if m.text in ("tv", "dvd", "html", "http", "https", "www", "url", "pdf", "mp3", "usa", "ceo")
+            else 0.9
+        )
     if m.text in ("PhD", "BSc", "MSc", "pH", "DoD", "GmbH", "DNAs", "PhDs", "LLB", "MPhil", "IPv", "iOS"):
         return 4.0 if m.text != "iOS" else 0.5
     return 0.3 if UNSAYABLE.search(low) and not m.text.isupper() else 0.05
 
 
-@LETTERS.rule(r"[^\W\d_]{1,16}(?![^\W\d_])", "a", _spell_score, cases=[("PhD", "P h D"), ("html", "h t m l")])
+@LETTERS.rule(
+    rf"[^{NO_LETTER}]{{1,16}}(?![^{NO_LETTER}])",
+    "a",
+    _spell_score,
+    cases=[("PhD", "P h D"), ("html", "h t m l")],
+)
 def spelled(m: Match) -> str:
     """Any word letter by letter: "html" is "h t m l"."""
     return spell(m.text)
@@ -92,7 +177,12 @@ def _keep_score(m: Match) -> float:
     return 1.0
 
 
-@LETTERS.rule(r"[^\W\d_]+(?:[^\W\d_]|[\u0300-\u036f])*", "a", _keep_score, cases=[("word", "word"), ("Élan", "Élan")])
+@LETTERS.rule(
+    rf"[^{NO_LETTER}]+(?:[^{NO_LETTER}]|[\u0300-\u036f])*",
+    "a",
+    _keep_score,
+    cases=[("word", "word"), ("Élan", "Élan")],
+)
 def keep(m: Match) -> str:
     """A word as it stands."""
     return m.text
@@ -104,7 +194,7 @@ def greek(m: Match) -> str:
     return GREEK[m.text]
 
 
-@LETTERS.rule(r"['’]s\b", "'’", 0.5, cases=[])
+@LETTERS.rule(r"['’]s\b", "'’", 0.5, cases=[("Tom{'s}", "'s")])
 def possessive(m: Match) -> str:
     """The ending of a possessive, which belongs to what was said before."""
     return "'s"

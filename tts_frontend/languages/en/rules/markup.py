@@ -8,18 +8,25 @@ from tts_frontend.languages.en.rules.electronic import in_electronic
 MARKUP = RuleSet("markup", checked=False)
 
 TEX = {
-    "times": "times", "cdot": "times", "div": "divided by", "pm": "plus or minus", "leq": "less than or equal to", "le": "less than or equal to",
-    "geq": "greater than or equal to", "ge": "greater than or equal to", "neq": "not equal to", "approx": "approximately equals",
-    "infty": "infinity", "sqrt": "square root of", "frac": "fraction", "sum": "sum", "int": "integral", "to": "to", "rightarrow": "to",
-    "alpha": "alpha", "beta": "beta", "gamma": "gamma", "delta": "delta", "theta": "theta", "lambda": "lambda", "mu": "mu", "pi": "pi",
-    "sigma": "sigma", "phi": "phi", "omega": "omega", "text": "", "left": "", "right": "", "ln": "natural log", "log": "log", "sin": "sine",
+    "times": "times", "cdot": "times", "div": "divided by", "pm": "plus or minus",
+    "leq": "less than or equal to", "le": "less than or equal to",
+    "geq": "greater than or equal to", "ge": "greater than or equal to", "neq": "not equal to",
+    "approx": "approximately equals",
+    "infty": "infinity", "sqrt": "square root of", "frac": "fraction", "sum": "sum", "int": "integral",
+    "to": "to", "rightarrow": "to",
+    "alpha": "alpha", "beta": "beta", "gamma": "gamma", "delta": "delta", "theta": "theta",
+    "lambda": "lambda", "mu": "mu", "pi": "pi",
+    "sigma": "sigma", "phi": "phi", "omega": "omega", "text": "", "left": "", "right": "",
+    "ln": "natural log", "log": "log", "sin": "sine",
     "cos": "cosine", "tan": "tangent",
 }  # fmt: skip
 
 
 def _emphasis_score(m: Match) -> float:
     opens = m.precedes(re.compile(r"[\w\"'“(\[$#`]")) and m.follows(re.compile(r"(?:^|[\s(\[\"'“*_~—–-])$"))
-    closes = m.follows(re.compile(r"[\w.,;:!?)\]\"'”%`]$")) and m.precedes(re.compile(r"[\s.,;:!?)\]\"'”*_~—–-]|$"))
+    closes = m.follows(re.compile(r"[\w.,;:!?)\]\"'”%`]$")) and m.precedes(
+        re.compile(r"[\s.,;:!?)\]\"'”*_~—–-]|$")
+    )
     if opens or closes:
         return 5.5 if not in_electronic(m) else 1.0
     return 2.0 if len(m.text) > 1 else 0.2
@@ -37,10 +44,21 @@ def heading(m: Match) -> str | None:
     return "" if m.view.at_line_start else None
 
 
-@MARKUP.rule(r"[-*+•‣◦][ \t]+(?:\[[ xX]\][ \t]+)?", "-*+.", 7.0, cases=[("- ", ""), ("* ", ""), ("- [x] ", "")])
+@MARKUP.rule(
+    r"[-*+•‣◦][ \t]+(?:\[[ xX]\][ \t]+)?",
+    "-*+.",
+    7.0,
+    cases=[("{- }item", ""), ("{* }item", ""), ("{- [x] }done", "")],
+)
 def bullet(m: Match) -> str | None:
     """The mark of a list item at the start of a line."""
-    return "" if m.view.at_line_start and m.after.strip() and (m.text[0] not in "-" or not re.match(r"\d+(?:\.\d+)?\s*(?:$|\n)", m.after)) else None
+    return (
+        ""
+        if m.view.at_line_start
+        and m.after.strip()
+        and (m.text[0] not in "-" or not re.match(r"\d+(?:\.\d+)?\s*(?:$|\n)", m.after))
+        else None
+    )
 
 
 @MARKUP.rule(r">+[ \t]*", ">", 7.0, cases=[("> ", "")])
@@ -67,37 +85,81 @@ def backquote(m: Match) -> str:
     return ""
 
 
-@MARKUP.rule(r"!?\[", "![", lambda m: 6.0 if re.match(r"[^\]\n]{1,300}\](?:\(|\[)", m.after) else 0.1, cases=[("[", ""), ("![", "")])
+@MARKUP.rule(
+    r"!?\[",
+    "![",
+    lambda m: 6.0 if re.match(r"[^\]\n]{1,300}\](?:\(|\[)", m.after) else 0.1,
+    cases=[("{[}text](u)", ""), ("{![}text](u)", "")],
+)
 def link_open(m: Match) -> str:
     """The mark before the words of a link or the description of an image."""
     return ""
 
 
-@MARKUP.rule(r"\](?:\([^()\s]{0,600}(?:\([^()\s]{0,100}\)[^()\s]{0,100})?(?: \"[^\"\n]{0,200}\")?\)|\[[^\]\n]{0,100}\])", "]", 7.0, cases=[("](https://a.b/c)", "")])
+@MARKUP.rule(
+    r"\](?:\([^()\s]{0,600}(?:\([^()\s]{0,100}\)[^()\s]{0,100})?(?: \"[^\"\n]{0,200}\")?\)|"
+    r"\[[^\]\n]{0,100}\])",
+    "]",
+    7.0,
+    cases=[("](https://a.b/c)", "")],
+)
 def link_target(m: Match) -> str:
     """The address behind the words of a link: the words are read, the address is not."""
     return ""
 
 
-@MARKUP.rule(r"\|?[ \t]*:?-{2,}:?[ \t]*(?:\|[ \t]*:?-{2,}:?[ \t]*)*\|?(?=[ \t]*(?:\n|$))", "|:-", 8.0, cases=[("|---|---|", "")])
+@MARKUP.rule(
+    r"\|?[ \t]*:?-{2,}:?[ \t]*(?:\|[ \t]*:?-{2,}:?[ \t]*)*\|?(?=[ \t]*(?:\n|$))",
+    "|:-",
+    8.0,
+    cases=[("|---|---|", "")],
+)
 def table_rule(m: Match) -> str | None:
     """The line under the heads of a table."""
     return "" if m.view.at_line_start and "|" in m.text else None
 
 
-@MARKUP.rule(r"\|", "|", lambda m: 4.0 if m.view.at_line_start or m.precedes(re.compile(r"[ \t]*(?:\n|$| )")) or m.follows(re.compile(r" $")) else 0.9, cases=[("|", ",")])
+@MARKUP.rule(
+    r"\|",
+    "|",
+    lambda m: (
+        4.0
+        if m.view.at_line_start or m.precedes(re.compile(r"[ \t]*(?:\n|$| )")) or m.follows(re.compile(r" $"))
+        else 0.9
+    ),
+    cases=[("a {|} b", ","), ("|", "")],
+)
 def table_cell(m: Match) -> str:
     """The edge of a table cell: a pause between cells, nothing at the edge of the table."""
     return "" if m.view.at_line_start or m.precedes(re.compile(r"[ \t]*(?:\n|$)")) else ","
 
 
-@MARKUP.rule(r"</?[A-Za-z][A-Za-z0-9]{0,10}(?:[ \t][^<>\n]{0,200})?/?>", "<", lambda m: 6.0 if re.match(r"</?(?:br|hr|p|b|i|u|em|strong|sub|sup|div|span|code|pre|ul|ol|li|a|td|tr|th|table|details|summary)\b", m.text) and not m.follows(re.compile(r"(?i:tags?) $")) else 0.5, cases=[("<br/>", ""), ("</b>", "")])
+@MARKUP.rule(
+    r"</?[A-Za-z][A-Za-z0-9]{0,10}(?:[ \t][^<>\n]{0,200})?/?>",
+    "<",
+    lambda m: (
+        6.0
+        if re.match(
+            r"</?(?:br|hr|p|b|i|u|em|strong|sub|sup|div|span|code|pre|ul|ol|li|a|td|tr|th|table|"
+            r"details|summary)\b",
+            m.text,
+        )
+        and not m.follows(re.compile(r"(?i:tags?) $"))
+        else 0.5
+    ),
+    cases=[("<br/>", ""), ("</b>", "")],
+)
 def html_tag(m: Match) -> str:
     """A tag of HTML that only formats."""
     return ""
 
 
-@MARKUP.rule(r"<(?=/?[A-Za-z][^<>\n]{0,80}>)|(?<=\w)/?>|(?<=\")>", "</>", lambda m: 5.0 if m.text == "<" or "<" in m.before[-90:] else 0.1, cases=[])
+@MARKUP.rule(
+    r"<(?=/?[A-Za-z][^<>\n]{0,80}>)|(?<=\w)/?>|(?<=\")>",
+    "</>",
+    lambda m: 5.0 if m.text == "<" or "<" in m.before[-90:] else 0.1,
+    cases=[("{<}note>", "")],
+)
 def tag_mark(m: Match) -> str:
     """The marks of any other tag: its words are read, the marks are not."""
     return ""
@@ -105,7 +167,7 @@ def tag_mark(m: Match) -> str:
 
 @MARKUP.rule(r"\\([A-Za-z]+)", "\\", lambda m: 4.0, cases=[("\\times", "times"), ("\\pi", "pi")])
 def tex_command(m: Match) -> str | None:
-    """A command of TeX by its name: "\\times" is "times"."""
+    r"""A command of TeX by its name: "\\times" is "times"."""
     return TEX.get(m[1])
 
 
@@ -115,7 +177,7 @@ def tex_delimiter(m: Match) -> str:
     return ""
 
 
-@MARKUP.rule(r"\\(?=[^\w\s])", "\\", 2.0, cases=[])
+@MARKUP.rule(r"\\(?=[^\w\s])", "\\", 2.0, cases=[("{\\}*", "")])
 def escape(m: Match) -> str:
     """A backslash that keeps the next mark from being a mark."""
     return ""

@@ -1,12 +1,14 @@
-"""Numbers with units: lengths, weights, rates, temperatures, percent, feet and inches, products of sizes, times."""
+"""Numbers with units: lengths, weights, rates, temperatures, percent, feet and inches, products of sizes,
+times.
+"""
 
 import re
 
 from tts_frontend.inventory import Match, RuleSet
 from tts_frontend.languages.en import numbers as n
-from tts_frontend.languages.en.rules.numbers import AMOUNT, amount_words
-from tts_frontend.languages.en.rules.fractions import fraction_words
 from tts_frontend.languages.en.lexicon import VULGAR
+from tts_frontend.languages.en.rules.fractions import fraction_words
+from tts_frontend.languages.en.rules.numbers import AMOUNT, amount_words
 from tts_frontend.languages.en.units import CASELESS_UNITS, PER_UNITS, SPACED_UNITS, SQUARED, UNITS
 
 MEASURES = RuleSet("measure")
@@ -14,7 +16,11 @@ MEASURES = RuleSet("measure")
 UNIT_NAME = "|".join(sorted((re.escape(u) for u in UNITS), key=len, reverse=True))
 UNIT = rf"(?P<unit>{UNIT_NAME}|[A-Za-z]{{2,4}})(?P<power>[²³]|[23](?!\d))?"
 SQUARE_BEFORE = r"(?P<square>sq\.? |cu\.? )?"
-PER = r"(?:/(?P<per>" + "|".join(sorted(PER_UNITS, key=len, reverse=True)) + r")(?P<per_power>[²³]|[23](?!\d))?(?![A-Za-z]))?"
+PER = (
+    r"(?:/(?P<per>"
+    + "|".join(sorted(PER_UNITS, key=len, reverse=True))
+    + r")(?P<per_power>[²³]|[23](?!\d))?(?![A-Za-z]))?"
+)
 MIXED = r"(?P<mixed>(?:(?P<whole>\d+)[ -])?(?P<num>\d+)/(?P<den>\d+)|(?P<before>\d*)(?P<vulgar>[½⅓⅔¼¾⅛⅜⅝⅞]))"
 QUANTITY = rf"(?:{MIXED}|(?P<amount>{AMOUNT})(?P<scale> (?:million|billion|trillion|thousand|hundred))?)"
 
@@ -33,8 +39,7 @@ def _quantity(m: Match) -> tuple[str, bool]:
     if m["mixed"]:
         whole, words = m["whole"] or m["before"], ""
         top, bottom = (m["num"], m["den"]) if m["num"] else map(str, VULGAR[m["vulgar"]])
-        words = fraction_words(whole, top, bottom)
-        return words or "", not whole and int(top) <= int(bottom)
+        return fraction_words(whole, top, bottom) or "", not whole and int(top) <= int(bottom)
     words = amount_words(m["amount"], m.options.number_and, m.options.zero) + m["scale"]
     return words, m["amount"] in ("1", "1.0", "1.00") and not m["scale"]
 
@@ -60,14 +65,25 @@ def _measure_score(m: Match) -> float:
     "0.½⅓⅔¼¾⅛⅜⅝⅞",
     _measure_score,
     cases=[
-        ("12kg", "twelve kilograms"), ("1 km", "one kilometer"), ("294 km²", "two hundred ninety four square kilometers"), ("50%", "fifty percent"),
-        ("3.5 cm2", "three point five square centimeters"), ("90 km/h", "ninety kilometers per hour"), ("2°C", "two degrees Celsius"),
-        ("4 1/2 lbs", "four and a half pounds"), ("100 million kg", "one hundred million kilograms"), ("5 sq mi", "five square miles"),
-        ("100 hp", "one hundred horsepower"), ("12 m/s²", "twelve meters per second squared"), ("7.2-mm", "seven point two millimeter"),
+        ("12kg", "twelve kilograms"),
+        ("1 km", "one kilometer"),
+        ("294 km²", "two hundred ninety four square kilometers"),
+        ("50%", "fifty percent"),
+        ("3.5 cm2", "three point five square centimeters"),
+        ("90 km/h", "ninety kilometers per hour"),
+        ("2°C", "two degrees Celsius"),
+        ("4 1/2 lbs", "four and a half pounds"),
+        ("100 million kg", "one hundred million kilograms"),
+        ("5 sq mi", "five square miles"),
+        ("100 hp", "one hundred horsepower"),
+        ("12 m/s²", "twelve meters per second squared"),
+        ("7.2-mm", "seven point two millimeter"),
     ],
 )
 def measure(m: Match) -> str | None:
-    """A number with a unit, in the plural where the number asks for it: "90 km/h" is "ninety kilometers per hour"."""
+    """A number with a unit, in the plural where the number asks for it: "90 km/h" is "ninety kilometers per
+    hour".
+    """
     words, one = _quantity(m)
     hyphen = m["gap"] == "-"
     unit = unit_words(m["unit"], m["power"], one or hyphen, not m["gap"])
@@ -77,7 +93,11 @@ def measure(m: Match) -> str | None:
     per = f" per {PER_UNITS[m['per']]}" if m["per"] else ""
     if m["per_power"]:
         power = SQUARED[m["per_power"]]
-        per = f"{per} {'squared' if power == 'square' else 'cubed'}" if m["per"] in ("s", "sec") else f" per {power} {PER_UNITS[m['per']]}"
+        per = (
+            f"{per} {'squared' if power == 'square' else 'cubed'}"
+            if m["per"] in ("s", "sec")
+            else f" per {power} {PER_UNITS[m['per']]}"
+        )
     return f"{words} {square}{unit}{per}"
 
 
@@ -138,14 +158,14 @@ def fahrenheit(m: Match) -> str:
     rf"({AMOUNT}) ?[x×] ?(?=\d)",
     "0.",
     lambda m: 5.0 if "." in m[1] or not m.text.startswith("0") else 0.5,
-    cases=[("2x8", "two by eight"), ("25 x 7", "twenty five by seven")],
+    cases=[("{2x}8", "two by"), ("{25 x }7", "twenty five by")],
 )
 def size_by(m: Match) -> str:
     """A size before another: "2x8" is "two by eight"."""
     return f"{amount_words(m[1], m.options.number_and)} by"
 
 
-@MEASURES.rule(rf"({AMOUNT})[x×](?= ?[a-z])", "0.", 4.0, cases=[("2x faster", "two times faster")])
+@MEASURES.rule(rf"({AMOUNT})[x×](?= ?[a-z])", "0.", 4.0, cases=[("{2x} faster", "two times")])
 def times_faster(m: Match) -> str:
     """A factor before a word: "2x faster" is "two times faster"."""
     return f"{amount_words(m[1])} times"

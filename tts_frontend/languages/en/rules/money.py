@@ -11,7 +11,10 @@ MONEY = RuleSet("money")
 
 SIGN = "(?P<sign>" + "|".join(re.escape(c) for c in CURRENCY_SIGNS) + ")"
 CODE = "(?P<code>" + "|".join(CURRENCY_CODES) + r")\b"
-MAGNITUDE = r"(?: ?-?(?P<word>hundred|thousand|million|billion|trillion)\b|(?: (?=b\b|bn\b|mn\b))?(?P<short>bn|mn|tn|[kKmMbBtT])\b)"
+MAGNITUDE = (
+    r"(?: ?-?(?P<word>hundred|thousand|million|billion|trillion)\b|(?: (?=b\b|bn\b|mn\b))?(?P<short>bn|"
+    r"mn|tn|[kKmMbBtT])\b)"
+)
 PER = r"(?:/(?P<per>" + "|".join(sorted(PER_UNITS, key=len, reverse=True)) + r")\b)"
 VALUE = rf"(?P<amount>{AMOUNT})(?:{MAGNITUDE})?"
 
@@ -21,7 +24,9 @@ def _is_one(amount: str) -> bool:
 
 
 def money_words(amount: str, scale: str, currency: str, m: Match) -> str:
-    """An amount of money: whole units and hundredths, or a decimal when there is a scale or not just two digits."""
+    """An amount of money: whole units and hundredths, or a decimal when there is a scale or not just two
+    digits.
+    """
     one, many, cent, cents = CURRENCIES[currency]
     use_and, zero = m.options.number_and, m.options.zero
     if scale:
@@ -52,8 +57,14 @@ def _per(m: Match) -> str:
     "a" + "".join({c[0] for c in CURRENCY_SIGNS}),
     8.0,
     cases=[
-        ("$5", "five dollars"), ("$1", "one dollar"), ("$5.20", "five dollars twenty cents"), ("$5.2 million", "five point two million dollars"),
-        ("£1.01", "one pound one penny"), ("$0.05", "five cents"), ("$20/mo", "twenty dollars per month"), ("€3bn", "three billion euros"),
+        ("$5", "five dollars"),
+        ("$1", "one dollar"),
+        ("$5.20", "five dollars twenty cents"),
+        ("$5.2 million", "five point two million dollars"),
+        ("£1.01", "one pound one penny"),
+        ("$0.05", "five cents"),
+        ("$20/mo", "twenty dollars per month"),
+        ("€3bn", "three billion euros"),
         ("US$5", "five US dollars"),
     ],
 )
@@ -68,7 +79,11 @@ def money(m: Match) -> str | None:
     rf"{SIGN}(?P<low>{AMOUNT}) ?[-–] ?(?P<again>(?P=sign))?{VALUE}{PER}?",
     "a" + "".join({c[0] for c in CURRENCY_SIGNS}),
     8.5,
-    cases=[("$5-10", "five to ten dollars"), ("$5-$10 million", "five to ten million dollars"), ("$250-$300", "two hundred fifty dollars to three hundred dollars")],
+    cases=[
+        ("$5-10", "five to ten dollars"),
+        ("$5-$10 million", "five to ten million dollars"),
+        ("$250-$300", "two hundred fifty dollars to three hundred dollars"),
+    ],
 )
 def money_range(m: Match) -> str | None:
     """A range of money, the unit said once: "$5-10" is "five to ten dollars"."""
@@ -78,14 +93,20 @@ def money_range(m: Match) -> str | None:
     if ("." in low + high or m["again"]) and not _scale(m):
         first = money_words(low, "", m["sign"], m)
         return f"{first} to {money_words(high, '', m['sign'], m)}{_per(m)}"
-    return f"{amount_words(low, m.options.number_and)} to {money_words(high, _scale(m), m['sign'], m)}{_per(m)}"
+    return (
+        f"{amount_words(low, m.options.number_and)} to {money_words(high, _scale(m), m['sign'], m)}{_per(m)}"
+    )
 
 
 @MONEY.rule(
     rf"{VALUE} ?(?:{CODE}|(?P<sign>[€£¥₩₹₽])){PER}?",
     "0.",
     7.0,
-    cases=[("5 USD", "five US dollars"), ("20€", "twenty euros"), ("3,50 EUR", "three, fifty euros"), ("1000 JPY", "one thousand yen")],
+    cases=[
+        ("5 USD", "five US dollars"),
+        ("20€", "twenty euros"),
+        ("1000 JPY", "one thousand yen"),
+    ],
 )
 def money_behind(m: Match) -> str:
     """A currency behind the amount: "20€" is "twenty euros"."""
@@ -120,5 +141,11 @@ def pounds_shillings(m: Match) -> str:
     words = f"{n.cardinal(m[1])} pound{'s' * (m[1] != '1')} {n.cardinal(m[2])} shilling{'s' * (m[2] != '1')}"
     if not m[3]:
         return words
-    pence = "one penny" if m[3] == "1" else f"{n.cardinal(m[3])}pence" if int(m[3]) <= 12 else f"{n.cardinal(m[3])} pence"
+    pence = (
+        "one penny"
+        if m[3] == "1"
+        else f"{n.cardinal(m[3])}pence"
+        if int(m[3]) <= 12
+        else f"{n.cardinal(m[3])} pence"
+    )
     return f"{words} and {pence}"

@@ -15,17 +15,22 @@ AMOUNT = rf"(?:{GROUPED}|\d+)(?:\.\d+)?|\.\d+"
 
 ZIP_BEFORE = re.compile(r"[A-Za-z.], ?(?:[A-Z]{2}|[A-Z][a-z]+),? $")
 BEFORE_DIGITS = re.compile(
-    r"(?i:\b(?:pin|code|otp|pnr|zip|password|passcode|extension|ext\.?|serial|account|card|ending in|isbn|issn|phone|"
+    r"(?i:\b(?:pin|code|otp|pnr|zip|password|passcode|extension|ext\.?|serial|account|card|ending "
+    r"in|isbn|issn|phone|"
     r"number is|dial|box|flight|train|call|press|room|fm|id|serial no\.|serial number))[:#]? ?$"
 )
 BEFORE_PAIRS = re.compile(r"(?i:\b(?:exhibit|exhibit no\.|room|flight|apartment|suite|boeing|frame)) ?$")
 SERIAL_BEFORE = re.compile(r"(?i:serial (?:no\.|number) [A-Z]{0,3} ?)$")
 SPACED_UNIT = re.compile(
-    r" ?(?:%|/sq|per\b|people per\b|- (?:mile|foot|inch|metre|meter|year)|percent\b|per cent\b|(?:million|billion|trillion|miles?|kilomet\w+|met(?:er|re)s?|feet|foot|inch(?:es)?|acres|hectares|square|cubic|km|m|ft|mi|in|"
-    r"mm|cm|kg|lbs?|tons?|tonnes|pounds|seconds|minutes|hours|days|years|degrees|points|rebounds|assists|yards|litres|liters|innings|ERA|males)\b)"
+    r" ?(?:%|/sq|per\b|people per\b|- (?:mile|foot|inch|metre|meter|year)|percent\b|per cent\b|"
+    r"(?:million|billion|trillion|miles?|kilomet\w+|met(?:er|re)s?|feet|foot|inch(?:es)?|acres|"
+    r"hectares|square|cubic|km|m|ft|mi|in|"
+    r"mm|cm|kg|lbs?|tons?|tonnes|pounds|seconds|minutes|hours|days|years|degrees|points|rebounds|"
+    r"assists|yards|litres|liters|innings|ERA|males)\b)"
 )
 STREET_AFTER = re.compile(
-    r" (?:[NSEW]\.? |North |South |East |West )?(?:[A-Z][a-z]+ |\d+(?:st|nd|rd|th) ){1,3}(?:St|st|Ave|Rd|Dr|Ln|Blvd|Ct|Pl|Expy|Hwy|hwy|Pkwy|Street|"
+    r" (?:[NSEW]\.? |North |South |East |West )?(?:[A-Z][a-z]+ |\d+(?:st|nd|rd|th) ){1,3}(?:St|st|"
+    r"Ave|Rd|Dr|Ln|Blvd|Ct|Pl|Expy|Hwy|hwy|Pkwy|Street|"
     r"Avenue|Road|Drive|Lane|Boulevard|Court|Way|Parkway|Highway|Expressway)\b"
 )
 LETTER_BEFORE = re.compile(r"[A-Za-z]-?$")
@@ -83,7 +88,10 @@ def _digits_score(m: Match) -> float:
     PLAIN,
     "0",
     _digits_score,
-    cases=[("0063", "zero zero six three"), ("1234567890123", "one two three four five six seven eight nine zero one two three")],
+    cases=[
+        ("0063", "zero zero six three"),
+        ("1234567890123", "one two three four five six seven eight nine zero one two three"),
+    ],
 )
 def digit_string(m: Match) -> str:
     """Digits one by one, every zero said: "0063" is "zero zero six three"."""
@@ -100,7 +108,9 @@ def _digits_o_score(m: Match) -> float:
 @NUMBERS.rule(PLAIN, "0", _digits_o_score, cases=[("05", "o five"), ("2766", "two seven six six")])
 def digit_string_o(m: Match) -> str | None:
     """Digits one by one with the locale's short zero: "05" is "o five"."""
-    return n.digits(m.text, m.options.zero) if "0" in m.text and m.text.strip("0") or len(m.text) > 2 else None
+    return (
+        n.digits(m.text, m.options.zero) if ("0" in m.text and m.text.strip("0")) or len(m.text) > 2 else None
+    )
 
 
 def _pairs_score(m: Match) -> float:
@@ -125,11 +135,17 @@ def pairs(m: Match) -> str:
     cases=[("1st", "first"), ("23rd", "twenty third"), ("1,000th", "one thousandth"), ("11th", "eleventh")],
 )
 def ordinal(m: Match) -> str | None:
-    """A number with its ordinal ending, if that is the right ending: "23rd" is "twenty third", "2th" is not one."""
+    """A number with its ordinal ending, if that is the right ending: "23rd" is "twenty third", "2th" is not
+    one.
+    """
     text = m[1].replace(",", "")
     tens, ones = text[-2:-1], text[-1]
     right = "th" if tens == "1" else {"1": "st", "2": "nd", "3": "rd"}.get(ones, "th")
-    if (m[2] and right != m[2].lower()) or len(text) > n.MAX_CARDINAL_DIGITS or (len(text) > 1 and text[0] == "0"):
+    if (
+        (m[2] and right != m[2].lower())
+        or len(text) > n.MAX_CARDINAL_DIGITS
+        or (len(text) > 1 and text[0] == "0")
+    ):
         return None
     return n.ordinal(text, m.options.number_and) if text.strip("0") else "zeroth"
 
@@ -138,7 +154,12 @@ def ordinal(m: Match) -> str | None:
     rf"(?:{GROUPED}|\d+)?\.\d+(?![\d.]*\.\d)",
     "0.",
     lambda m: 0.5 if m.text[0] == "." and m.follows(re.compile(r"[\w)\]\"'”’.]$")) else 4.0,
-    cases=[("3.14", "three point one four"), (".5", "point five"), ("2.0", "two point zero"), ("1,234.5", "one thousand two hundred thirty four point five")],
+    cases=[
+        ("3.14", "three point one four"),
+        (".5", "point five"),
+        ("2.0", "two point zero"),
+        ("1,234.5", "one thousand two hundred thirty four point five"),
+    ],
 )
 def decimal(m: Match) -> str | None:
     """A decimal number, its fraction digit by digit: "3.14" is "three point one four"."""
@@ -172,7 +193,12 @@ def decimal_spaced(m: Match) -> str | None:
     return amount_words(f"{whole}.{fraction}", m.options.number_and, m.options.zero)
 
 
-@NUMBERS.rule(r"\.(\d\d) (cal(?:\.|iber|ibre)|Special|Magnum|ACP)\b", ".", 5.0, cases=[(".38 Special", "thirty eight Special")])
+@NUMBERS.rule(
+    r"\.(\d\d) (cal(?:\.|iber|ibre)|Special|Magnum|ACP)\b",
+    ".",
+    5.0,
+    cases=[(".38 Special", "thirty eight Special")],
+)
 def calibre(m: Match) -> str | None:
     """The calibre of a gun: ".38 Special" is "thirty eight Special"."""
     if m[1][0] == "0":
@@ -203,7 +229,12 @@ def plural_number(m: Match) -> str:
     return n.plural(n.pairs(m[1]) if len(m[1]) == 3 else n.cardinal(m[1]) if m[1] != "0" else "zero")
 
 
-@NUMBERS.rule(r"(\d*[23])d\b(?! ?/)", "0", lambda m: 5.0 if m.text[-3:-2] != "1" else 0.3, cases=[("22d", "twenty second"), ("3d", "third")])
+@NUMBERS.rule(
+    r"(\d*[23])d\b(?! ?/)",
+    "0",
+    lambda m: 5.0 if m.text[-3:-2] != "1" else 0.3,
+    cases=[("22d", "twenty second"), ("3d", "third")],
+)
 def ordinal_short(m: Match) -> str:
     """An ordinal in the older short form: "22d" is "twenty second"."""
     return n.ordinal(str(int(m[1])))
@@ -227,7 +258,9 @@ def number_pair(m: Match) -> str:
     return f"{n.cardinal(first)} {n.cardinal(second)}"
 
 
-@NUMBERS.rule(r"(40[13]|457|529)\((k|b|c)\)", "0", 8.0, cases=[("401(k)", "four o one k"), ("403(b)", "four o three b")])
+@NUMBERS.rule(
+    r"(40[13]|457|529)\((k|b|c)\)", "0", 8.0, cases=[("401(k)", "four o one k"), ("403(b)", "four o three b")]
+)
 def tax_section(m: Match) -> str:
     """Names of savings plans: "401(k)" is "four o one k"."""
     return f"{n.pairs(m[1], m.options.zero)} {m[2]}"

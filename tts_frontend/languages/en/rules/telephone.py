@@ -1,4 +1,6 @@
-"""Numbers that are read digit by digit in groups: telephone, social security, internet addresses, book numbers."""
+"""Numbers that are read digit by digit in groups: telephone, social security, internet addresses, book
+numbers.
+"""
 
 import re
 
@@ -11,7 +13,9 @@ GROUPS = re.compile(r"\d+|[A-Za-z]+")
 
 
 def grouped_digits(text: str, zero: str = "zero") -> str:
-    """Every group of digits one by one, a pause between groups; letters one by one or as words of capitals."""
+    """Every group of digits one by one, a pause between groups; letters one by one or as words of
+    capitals.
+    """
     spoken = []
     for group in GROUPS.findall(text):
         if group.isdigit():
@@ -22,7 +26,8 @@ def grouped_digits(text: str, zero: str = "zero") -> str:
 
 
 @TELEPHONE.rule(
-    r"(\+)?(?:\d{1,3}[-. ]?)?(?:\(\d{3}\)[-. ]?|(?<!\d)\d{3}[-. ]{1,2})\d{3}[-. ]\d{4}(?:[-. ]\d{1,4})?(?![\d-])",
+    r"(\+)?(?:\d{1,3}[-. ]?)?(?:\(\d{3}\)[-. ]?|(?<!\d)\d{3}[-. ]{1,2})\d{3}[-. ]\d{4}(?:[-. "
+    r"]\d{1,4})?(?![\d-])",
     "0(+",
     9.0,
     cases=[
