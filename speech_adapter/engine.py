@@ -7,9 +7,9 @@ keeping it is a fork.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -24,23 +24,33 @@ class RunOptions:
     """What a run returns beside the cache."""
 
     num_logits: int = 1  # logits of the last so many positions of each session; 0 = none
+    choices: bool = False  # the best token of those positions and its log-probability, in place of logits
     hidden: bool = False  # also the output of the middle layer
+
+
+class Choices(NamedTuple):
+    """The token a Llama finds most likely next, and its natural log-probability; both (batch, num_logits)."""
+
+    token_ids: Tensor
+    log_probs: Tensor
 
 
 @dataclass(frozen=True)
 class EngineOutput:
-    """Result of one run.
+    """Result of one run. What stands at padding is undefined.
 
-    logits: (batch, num_logits, vocab) float32. hidden: (batch, positions, d_model) output of layer
-    `middle_layer`, before the final norm, or None. What stands at padding is undefined.
+    logits: (batch, num_logits, vocab) float32, or (batch, 0, vocab) if choices were asked for.
+    hidden: (batch, positions, d_model) output of layer `middle_layer`, before the final norm, or None.
     """
 
     logits: Tensor
     cache: KeyValueCache
+    choices: Choices | None = None
     hidden: Tensor | None = None
 
 
 LAST_LOGITS = RunOptions()
+_ROWS_OF_LOGITS = 64
 
 
 class LlamaEngine(Protocol):
@@ -91,6 +101,23 @@ class LlamaEngine(Protocol):
 def middle_layer(num_layers: int) -> int:
     """The layer whose output the speaking half receives: 16 of 32 (arXiv 2407.21783, 8.1), 15 of 30."""
     return max(1, round(num_layers / 2))
+
+
+def best_choices(states: Tensor, head: Callable[[Tensor], Tensor]) -> Choices:
+    """Choices at states (batch, positions, d_model); a few rows at a time, so that logits stay small.
+
+    head: states (rows, d_model) -> logits (rows, vocab).
+    """
+    ids, log_probs = [], []
+    for rows in torch.split(states.flatten(0, 1), _ROWS_OF_LOGITS):
+        logits = head(rows).float()
+        best, index = logits.max(-1)
+        ids.append(index)
+        log_probs.append(best - logits.logsumexp(-1))
+    shape = states.shape[:2]
+    if not ids:
+        return Choices(states.new_zeros(shape, dtype=torch.int64), states.new_zeros(shape))
+    return Choices(torch.cat(ids).view(shape), torch.cat(log_probs).view(shape))
 
 
 def checked_mask(inputs: Tensor, mask: Tensor | None, cache: KeyValueCache | None, d_model: int) -> Tensor:
@@ -153,7 +180,9 @@ class TransformersEngine:
             self.llama.model, embeds, mask, places, cache, hidden_layer
         )
         last = states[:, states.shape[1] - options.num_logits :]
-        return EngineOutput(self.llama.logits(last).float(), new_cache, hidden)
+        choices = best_choices(last, self.llama.logits) if options.choices else None
+        logits = self.llama.logits(last[:, :0] if options.choices else last).float()
+        return EngineOutput(logits, new_cache, choices, hidden)
 
     def select(self, cache: KeyValueCache, rows: Sequence[int]) -> KeyValueCache:
         """See LlamaEngine."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from speech_adapter.engine import (
     LAST_LOGITS,
     EngineOutput,
     RunOptions,
+    best_choices,
     checked_mask,
     middle_layer,
     position_ids,
@@ -99,12 +100,11 @@ class FastEngine:
             x = _feed_forward(layer, x, self.sizes.norm_epsilon)
             if options.hidden and number == self.middle_layer:
                 hidden = x
-        last = x[:, x.shape[1] - options.num_logits :]
-        logits = self._head(_normalise(last, self.sizes.norm_epsilon)).float()
-        new_mask = torch.cat([old_mask, mask], dim=1)
-        return EngineOutput(
-            logits, KeyValueCache(new_cache.keys, new_cache.values, new_mask, new_cache.filled), hidden
-        )
+        new_cache = replace(new_cache, mask=torch.cat([old_mask, mask], dim=1))
+        last = _normalise(x[:, x.shape[1] - options.num_logits :], self.sizes.norm_epsilon)
+        choices = best_choices(last, self._head) if options.choices else None
+        logits = self._head(last[:, :0] if options.choices else last).float()
+        return EngineOutput(logits, new_cache, choices, hidden)
 
     def _attend(
         self,
