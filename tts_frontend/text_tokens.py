@@ -18,7 +18,9 @@ Kind = Literal["letters", "digits", "space", "mark", "symbol"]
 MAX_TOKEN_CHARS = 64
 
 NO_LETTER = r"\W\d_\u00b2\u00b3\u00b9\u2070-\u209c\u00bc-\u00be\u2150-\u218b\u2460-\u249b"
-"""What a letter is not, for use in a character class: `[^{NO_LETTER}]` (raised digits and fractions are words to `re`)."""
+"""What a letter is not, for use in a character class: `[^{NO_LETTER}]` (raised digits and fractions are
+words to `re`).
+"""
 
 _JOINER = "\u200d"
 _MODIFIERS = frozenset("\ufe0e\ufe0f\u20e3" + _JOINER) | {chr(c) for c in range(0x1F3FB, 0x1F400)}

@@ -183,7 +183,8 @@ def _compare_digits(
 def _matches(fields: Sequence[str], said: str, apart: bool, hundredths: bool, afternoon: bool) -> bool:
     """Whether `said` is the fields one after the other, each with or without its leading zeros.
 
-    After noon (`afternoon`) 17 may be said as five. In money and times (`apart`) a field of zeros may be left out; ".5" may be said as 50 `hundredths`.
+    After noon (`afternoon`) 17 may be said as five. In money and times (`apart`) a field of zeros may be
+    left out; ".5" may be said as 50 `hundredths`.
     """
     ends = {0}
     for field in fields:

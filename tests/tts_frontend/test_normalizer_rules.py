@@ -1,4 +1,6 @@
-"""The rule-only normalizer: readings in context, streaming equal to offline, never an exception, bounded work."""
+"""The rule-only normalizer: readings in context, streaming equal to offline, never an exception, bounded
+work.
+"""
 
 import random
 import time
