@@ -122,7 +122,7 @@ def _opener(audio: Any, sample_rate: int | None, limits: AudioLimits) -> Opener:
     if isinstance(audio, Mapping):  # as the audio columns of data sets are
         rate = audio.get("sampling_rate", audio.get("sample_rate", sample_rate))
         return _opener(audio.get("array", audio.get("bytes") or audio.get("path")), rate, limits)
-    if hasattr(audio, "__array__") or hasattr(audio, "detach"):
+    if hasattr(audio, "__array__"):
         return lambda: _array_blocks(audio, sample_rate)
     return lambda: iter_audio(audio, SAMPLE_RATE, limits)
 
@@ -155,8 +155,8 @@ def load(
             raise ConfigError(f"threads is {threads}: it must be at least 1")
         torch.set_num_threads(threads)
     opened = read_bundle(bundle)
-    from llama_speech.loading import Placement, load_recognizer
+    from llama_speech.loading import Placement, load_model
 
-    recognizer, tokenizer = load_recognizer(opened, llama, Placement(device, dtype))
-    features = recognizer.encoder.config.features
-    return SpeechLlama(ModelParts(recognizer, tokenizer.decode, features, opened.info.languages))
+    model = load_model(opened, llama, Placement(device, dtype))
+    parts = ModelParts(model.recognizer, model.tokenizer.decode, model.features, opened.info.languages)
+    return SpeechLlama(parts)

@@ -14,6 +14,7 @@ from speech_adapter.model import load_speech_model
 from speech_adapter.recognizer import SpeechRecognizer
 from speech_adapter.tokenizer import ChatTokenizer
 from speech_core.errors import BundleError, CheckpointError, ConfigError
+from speech_encoder.config import FeatureConfig
 
 _log = logging.getLogger(__name__)
 
@@ -42,10 +43,17 @@ class Placement:
         return device
 
 
-def load_recognizer(
-    bundle: Bundle, llama: str | os.PathLike[str] | None, placement: Placement
-) -> tuple[SpeechRecognizer, ChatTokenizer]:
-    """The recognizer of a bundle and the tokenizer of its Llama.
+@dataclass(frozen=True)
+class LoadedModel:
+    """A recognizer, the tokenizer of its Llama, and the features it hears."""
+
+    recognizer: SpeechRecognizer
+    tokenizer: ChatTokenizer
+    features: FeatureConfig
+
+
+def load_model(bundle: Bundle, llama: str | os.PathLike[str] | None, placement: Placement) -> LoadedModel:
+    """The model of a bundle on its device.
 
     llama: a folder instead of the Llama the bundle names. Raises BundleError, CheckpointError or ConfigError.
     """
@@ -56,7 +64,8 @@ def load_recognizer(
     model = load_speech_model(bundle.folder, folder).eval().requires_grad_(False).to(device)
     engine = load_engine(folder, device, placement.dtype)
     tokenizer = ChatTokenizer.from_folder(folder)
-    return SpeechRecognizer(model.encoder, model.adapter, model.ctc, engine, tokenizer), tokenizer
+    recognizer = SpeechRecognizer(model.encoder, model.adapter, model.ctc, engine, tokenizer)
+    return LoadedModel(recognizer, tokenizer, model.encoder.config.features)
 
 
 def llama_folder(bundle: Bundle, llama: str | os.PathLike[str] | None) -> Path:

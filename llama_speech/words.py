@@ -7,7 +7,7 @@ from typing import Protocol
 
 from llama_speech.results import Segment, Word
 
-_PAUSE_S = 0.7  # between words: ends a segment
+_PAUSE_S = 0.5  # between words: ends a segment (times of words reach into the pause by themselves)
 _SENTENCE_S = 4.0  # from here on the end of a sentence ends a segment
 _LONGEST_S = 10.0  # a longer segment is cut at its widest gap
 _SENTENCE_ENDS = (".", "!", "?", "…", "。", "！", "？")

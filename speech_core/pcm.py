@@ -48,7 +48,7 @@ def mono_array(array: Any) -> Audio:
     Channels are averaged; integers are scaled by their type. Raises AudioError on other shapes, on NaN and
     infinity, and on float samples far outside [-1, 1].
     """
-    if hasattr(array, "detach"):
+    if hasattr(array, "detach") and hasattr(array, "cpu"):  # a tensor, wherever it is
         array = array.detach().cpu().numpy()
     samples = np.asarray(array)
     if samples.dtype.kind not in "iuf" or samples.dtype in (np.uint16, np.uint32, np.uint64):

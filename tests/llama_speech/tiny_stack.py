@@ -28,6 +28,7 @@ def write_llama(folder: Path) -> Path:
     folder.mkdir(parents=True)
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
     vocabulary = {letter: place for place, letter in enumerate(letters)}
+    vocabulary["n"], vocabulary["Ġ"] = vocabulary["Ġ"], vocabulary["n"]  # what the random head likes: words
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
