@@ -58,12 +58,11 @@ class SpeechAdapter(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """(batch, encodings, d_encoder), (batch,) -> (batch, positions, d_llama), ceil(lengths / stride)."""
         blocks = self.position_chunking(chunking) if chunking else None
-        clean = encodings * length_mask(lengths, encodings.shape[1])[:, :, None].to(encodings.dtype)
-        x = (
-            self._convolve(functional.pad(clean, (0, 0, 1, 1)))
-            if chunking is None
-            else self._by_block(clean, chunking)
-        )
+        clean = encodings.masked_fill(~length_mask(lengths, encodings.shape[1])[:, :, None], 0.0)
+        if chunking is None or encodings.shape[1] == 0:
+            x = self._convolve(functional.pad(clean, (0, 0, 1, 1)))
+        else:
+            x = self._by_block(clean, chunking)
         lengths = torch.div(lengths + self.config.stride - 1, self.config.stride, rounding_mode="floor")
         angles = self._angles(0, x.shape[1]).to(x.device)
         mask = attention_mask(lengths, x.shape[1], blocks)
@@ -71,6 +70,8 @@ class SpeechAdapter(nn.Module):
 
     def _convolve(self, padded: Tensor) -> Tensor:
         """(rows, 1 + total + 1, d_encoder) -> (rows, ceil(total / stride), d_model)."""
+        if padded.shape[1] < self.config.kernel:
+            return padded.new_zeros(len(padded), 0, self.config.d_model)
         return self.convolution(padded.transpose(1, 2)).transpose(1, 2)  # type: ignore[no-any-return]
 
     def _by_block(self, clean: Tensor, chunking: Chunking) -> Tensor:
@@ -104,10 +105,10 @@ class SpeechAdapter(nn.Module):
 
         Blocks joined equal `forward` with that chunking.
         """
-        x = self._convolve(functional.pad(torch.cat([state.encoding, encodings], dim=1), (0, 0, 0, 1)))
+        seen = torch.cat([state.encoding, encodings], dim=1)
+        x = self._convolve(functional.pad(seen, (0, 0, 0, 1)))
         angles = self._angles(state.position, x.shape[1]).to(x.device)
         attended, attention = self.attention.step(
             self.attention_norm(x), angles, state.attention, left_context
         )
-        last = torch.cat([state.encoding, encodings], dim=1)[:, -1:]
-        return self._finish(x + attended), AdapterState(last, attention, state.position + x.shape[1])
+        return self._finish(x + attended), AdapterState(seen[:, -1:], attention, state.position + x.shape[1])

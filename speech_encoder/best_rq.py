@@ -57,10 +57,8 @@ def sample_mask(
     span = -(-config.span_frames // stack)
     start_probability = 1 - (1 - config.start_probability) ** (config.span_frames / span)
     starts = torch.rand(len(lengths), total + span - 1, generator=generator) < start_probability
-    masked = (
-        starts.float().unfold(1, span, 1).amax(-1).bool().to(lengths.device)
-    )  # a start up to span - 1 before
-    masked &= length_mask(lengths, total)
+    begun = starts.float().unfold(1, span, 1).amax(-1).bool()  # a start here, or up to span - 1 before
+    masked = begun.to(lengths.device) & length_mask(lengths, total)
     lucky = (torch.rand(len(lengths), generator=generator).to(lengths.device) * lengths).long()
     first = torch.arange(total, device=lengths.device)[None, :] == lucky[:, None]
     return torch.where((masked.any(1) | (lengths == 0))[:, None], masked, first & length_mask(lengths, total))
@@ -125,9 +123,8 @@ class BestRq(nn.Module):
     ) -> BestRqOutput:
         """hidden (masked, d_model), stacked (masked, mels * stack) clean."""
         books = self.config.num_codebooks
-        chosen = torch.randperm(books, generator=generator)[
-            : self.config.codebooks_per_step or books
-        ].tolist()
+        per_step = self.config.codebooks_per_step or books
+        chosen = torch.randperm(books, generator=generator)[:per_step].tolist()
         figures = torch.full((3, books), float("nan"))  # accuracy, codes used, entropy
         losses = []
         for book in chosen:

@@ -66,7 +66,7 @@ class EncoderConfig:
         _require(min(sizes) > 0, "encoder sizes must be positive")
         _require(self.d_model % self.num_heads == 0, "d_model must be a multiple of num_heads")
         _require((self.d_model // self.num_heads) % 2 == 0, "the size of a head must be even (rotary pairs)")
-        _require(self.kernel % 2 == 1, "kernel must be odd")
+        _require(self.kernel > 0 and self.kernel % 2 == 1, "kernel must be positive and odd")
         _require(0 <= self.dropout < 1, "dropout must be in [0, 1)")
 
     @property
@@ -96,6 +96,7 @@ class BestRqConfig:
             "sizes must be > 0",
         )
         _require(0 < self.start_probability < 1, "start_probability must be in (0, 1)")
+        _require(self.crop_frames > 0 and self.noise_std >= 0, "need crop_frames > 0 and noise_std >= 0")
         _require(
             0 <= self.codebooks_per_step <= self.num_codebooks, "codebooks_per_step exceeds num_codebooks"
         )

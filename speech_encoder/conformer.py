@@ -82,14 +82,12 @@ class ConvolutionModule(nn.Module):
     def forward(self, x: Tensor, valid: Tensor, chunking: Chunking | None) -> Tensor:
         """(batch, encodings, d_model), valid (batch, encodings) -> (batch, encodings, d_model)."""
         inputs = self._inputs(x, valid)
-        if chunking is None:
-            return self._outputs(self._convolve(functional.pad(inputs, (0, 0, self.reach, self.reach))))
         batch, total, d_model = inputs.shape
+        if chunking is None or total == 0:
+            return self._outputs(self._convolve(functional.pad(inputs, (0, 0, self.reach, self.reach))))
         surplus = -total % chunking.size
         padded = functional.pad(inputs, (0, 0, self.reach, surplus))
-        blocks = padded.unfold(
-            1, chunking.size + self.reach, chunking.size
-        )  # (batch, blocks, d_model, items)
+        blocks = padded.unfold(1, chunking.size + self.reach, chunking.size)  # (batch, blocks, d_model, size)
         rows = blocks.transpose(2, 3).reshape(-1, chunking.size + self.reach, d_model)
         convolved = self._convolve(functional.pad(rows, (0, 0, 0, self.reach)))
         return self._outputs(convolved.view(batch, total + surplus, d_model)[:, :total])

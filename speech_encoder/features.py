@@ -55,13 +55,16 @@ def log_mel(audio: Tensor, config: FeatureConfig) -> Tensor:
 
     audio: float32 in [-1, 1] at `config.sample_rate`. Raises InputError if it is not one-dimensional.
     """
+    edge = config.edge_samples  # on both sides: samples // hop frames fit
+    return _frames_of(torch.nn.functional.pad(_one_channel(audio), (edge, edge)), config)
+
+
+def _one_channel(audio: Tensor) -> Tensor:
     if audio.dim() != 1:
         raise InputError(
             f"audio has shape {tuple(audio.shape)}, one channel (samples,) is needed: mix it down"
         )
-    edge = config.edge_samples
-    padded = torch.nn.functional.pad(audio.float(), (edge, edge))
-    return _frames_of(padded, config)[: audio.numel() // config.hop_samples]
+    return audio.float()
 
 
 class LogMelStream:
@@ -73,30 +76,27 @@ class LogMelStream:
     def __init__(self, config: FeatureConfig) -> None:
         self.config = config
         self.delay_samples = config.edge_samples
-        self._buffer = torch.zeros(config.edge_samples)
-        self._samples = 0
-        self._frames = 0
+        self._buffer = torch.zeros(config.edge_samples)  # samples of the next window so far
         self._closed = False
 
     def push(self, audio: Tensor) -> Tensor:
-        """Frames that are now final: (samples,) -> (frames, mels), possibly none."""
+        """Frames that are now final: (samples,) -> (frames, mels), possibly none.
+
+        Raises InputError if the audio is not one-dimensional, StreamClosedError after `flush`.
+        """
         if self._closed:
             raise StreamClosedError("push after flush: make a new LogMelStream")
-        self._samples += audio.numel()
-        return self._emit(torch.cat([self._buffer, audio.float()]))
+        return self._emit(_one_channel(audio))
 
     def flush(self) -> Tensor:
         """The remaining frames; afterwards the stream is closed."""
         if self._closed:
             return torch.zeros(0, self.config.num_mels)
         self._closed = True
-        frames = self._emit(torch.cat([self._buffer, torch.zeros(self.config.edge_samples)]))
-        surplus = self._frames - self._samples // self.config.hop_samples
-        self._buffer = torch.zeros(0)
-        return frames[: frames.shape[0] - max(surplus, 0)]
+        return self._emit(torch.zeros(self.config.edge_samples))
 
-    def _emit(self, buffer: Tensor) -> Tensor:
+    def _emit(self, samples: Tensor) -> Tensor:
+        buffer = torch.cat([self._buffer, samples])
         frames = _frames_of(buffer, self.config)
-        self._buffer = buffer[frames.shape[0] * self.config.hop_samples :]
-        self._frames += frames.shape[0]
+        self._buffer = buffer[frames.shape[0] * self.config.hop_samples :].clone()  # frees what was used
         return frames

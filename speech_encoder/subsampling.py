@@ -18,7 +18,8 @@ def stack_frames(features: Tensor, lengths: Tensor, factor: int) -> tuple[Tensor
     if factor < 1:
         raise InputError(f"factor is {factor}, at least one frame must be stacked")
     batch, frames, mels = features.shape
-    clean = features * length_mask(lengths, frames)[:, :, None].to(features.dtype)
+    padding = ~length_mask(lengths, frames)[:, :, None]
+    clean = features.masked_fill(padding, 0.0)  # not a product: what lies there need not be finite
     padded = functional.pad(clean, (0, 0, 0, -frames % factor))
     stacked = padded.view(batch, padded.shape[1] // factor, mels * factor)
     return stacked, torch.div(lengths + factor - 1, factor, rounding_mode="floor")
