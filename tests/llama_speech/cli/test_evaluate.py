@@ -81,6 +81,19 @@ def test_underscores_and_names_below_the_data_folder(data, program, capsys, monk
     assert evaluate("clips", program, "--no_speech_minutes", "1") == 0
 
 
+def test_our_model_in_both_modes_beside_a_peer(data, program, tiny_stack, capsys, tmp_path):
+    (program.parent / "mended").touch()
+    arguments = ["--data", str(data), "--peer", f"command:{program} {{}}", "--mode", "llama", "--mode", "ctc"]
+    more = ["--cache-dir", str(tmp_path / "cache"), "--resamples", "50", "--no-vad", "--json"]
+    assert main(["evaluate", "asr", *arguments, *more, *tiny_stack.options, "--threads", "1"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    systems = result["sets"][0]["systems"]
+    assert [system["name"] for system in systems] == ["llama-speech", "llama-speech:ctc", "command:hearer"]
+    assert list(systems[0]["against"]) == ["llama-speech:ctc", "command:hearer"]
+    assert list(systems[1]["against"]) == ["command:hearer"]
+    assert "|bundle:tiny-0-" in systems[0]["signature"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message", "code"),
     [

@@ -8,6 +8,7 @@ import pytest
 from llama_speech.bundle import BundleInfo, write_manifest
 from llama_speech.evaluation.ours import OurOptions, SharedModel, code_digest, folder_digest, load_modes
 from llama_speech.evaluation.scores import score_texts
+from llama_speech.evaluation.transcripts import transcribe_files
 from speech_core.errors import BundleError, ConfigError
 
 SAMPLES = Path(__file__).resolve().parents[3] / "samples"
@@ -76,6 +77,36 @@ def test_modes_share_one_model_and_have_their_own_names(bundle):
     assert first.signature() != second.signature()
     with pytest.raises(ConfigError, match="use llama or ctc"):
         load_modes(OurOptions(), ["beam"])
+
+
+def tiny_options(stack):
+    """The tiny stack, hearing everything: no voice activity detection."""
+    bundle, llama = str(stack.bundle), str(stack.llama)
+    return OurOptions(bundle=bundle, llama=llama, device="cpu", dtype="float32", vad=False)
+
+
+def test_a_tiny_model_is_asked_as_users_ask_it(tiny_stack, tiny_model, tmp_path):
+    chosen = tiny_options(tiny_stack)
+    clips = sorted(SAMPLES.glob("*.flac"))
+    systems = load_modes(replace(chosen, batch_size=2), ["llama", "ctc"])
+    for system in systems:
+        expected = [tiny_model.transcribe(clip, mode=system.mode, vad=False).text for clip in clips]
+        assert system.transcribe(clips) == expected
+        made = transcribe_files(system, clips, tmp_path / "cache")
+        assert [item.text for item in made] == expected
+        assert all(item.error is None and item.cpu_s > 0 for item in made)
+    assert len(list((tmp_path / "cache").iterdir())) == 2
+
+
+def test_a_file_that_is_not_audio_fails_alone(tiny_stack, tmp_path):
+    bad = tmp_path / "bad.wav"
+    bad.write_text("this is no sound")
+    chosen = tiny_options(tiny_stack)
+    (system,) = load_modes(chosen, ["ctc"])
+    clip = min(SAMPLES.glob("*.flac"))
+    first, second = transcribe_files(system, [bad, clip], tmp_path / "cache")
+    assert "bad.wav" in str(first.error)
+    assert second.error is None
 
 
 @pytest.mark.bundle
