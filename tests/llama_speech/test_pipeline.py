@@ -25,6 +25,10 @@ def make(tiny_model, **options: Any) -> Pipeline:
     return Pipeline(parts.recognizer, parts.decode, parts.features, chosen)
 
 
+def texts(outcomes: list[Transcription | SpeechError]) -> list[str]:
+    return [outcome.text for outcome in outcomes if isinstance(outcome, Transcription)]
+
+
 def test_outcomes_come_in_order_while_later_recordings_are_still_unread(tiny_model):
     audio = load_audio(SAMPLES[0])
     opened: list[int] = []
@@ -43,7 +47,7 @@ def test_outcomes_come_in_order_while_later_recordings_are_still_unread(tiny_mod
     assert len(opened) < 12
     rest = list(outcomes)
     assert opened == list(range(12))
-    assert [outcome.text for outcome in rest] == [first.text] * 11
+    assert texts(rest) == [first.text] * 11
 
 
 def test_an_error_half_way_drops_only_that_recording(tiny_model):
@@ -55,7 +59,7 @@ def test_an_error_half_way_drops_only_that_recording(tiny_model):
         raise AudioError("x: damaged")
 
     outcomes = list(make(tiny_model, batch_size=4).run([lambda: [audio], broken, lambda: [audio]]))
-    assert outcomes[0].text == outcomes[2].text
+    assert texts(outcomes[:1]) == texts(outcomes[2:])
     assert isinstance(outcomes[1], SpeechError)
     assert str(outcomes[1]) == "x: damaged"
 
