@@ -1,7 +1,7 @@
 """The properties every streaming part must have, by the names of the design; each raises AssertionError.
 
-A part in time is a stream (`push`, `flush`) or a module (`forward`, `init_state`, `step`). The first two checks
-here are for streams, the others for modules. What is streamed may be a tensor, an array, a list or a string.
+A part in time is a stream (`push`, `flush`) or a module (`forward`, `init_state`, `step`). The first two
+checks are for streams, the others for modules. What is streamed may be a tensor, an array, a list, a string.
 Lengths to try are around a block: `lengths_around`.
 """
 

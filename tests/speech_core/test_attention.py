@@ -1,6 +1,5 @@
-"""Rotary attention against a tiny formula of its own: complex numbers, one head and one query at a time."""
+"""Rotary attention: against a slow implementation by complex numbers, and block by block."""
 
-import cmath
 import math
 
 import pytest
@@ -11,6 +10,7 @@ from torch import Tensor
 
 from speech_core.attention import RotaryAttention, rotary_angles, rotate
 from speech_core.masks import Chunking, attention_mask, block_mask
+from tests import references
 from tests.streaming_checks import (
     assert_same,
     by_steps,
@@ -33,36 +33,13 @@ def angles(start: int, total: int) -> Tensor:
     return rotary_angles(start, total, D_HEAD, BASE)
 
 
-def turned(vector: list[float], position: int) -> list[complex]:
-    """Pairs (i, i + half) as complex numbers, turned by position * base^(-2i / d_head)."""
-    half = len(vector) // 2
-    pairs = [complex(vector[i], vector[i + half]) for i in range(half)]
-    return [p * cmath.exp(1j * position * BASE ** (-2 * i / len(vector))) for i, p in enumerate(pairs)]
-
-
-def plain_attention(attention: RotaryAttention, x: Tensor, mask: Tensor) -> Tensor:
-    """One item (total, d_model), mask (total, total), by loops over heads and queries."""
-    q, k, v = (x @ attention.qkv.weight.T + attention.qkv.bias).split(D_MODEL, dim=-1)
-    rows = []
-    for query in range(len(x)):
-        heads = []
-        for head in range(HEADS):
-            part = slice(head * D_HEAD, (head + 1) * D_HEAD)
-            own = turned(q[query, part].tolist(), query)
-            keys = [key for key in range(len(x)) if mask[query, key]]
-            others = [turned(k[key, part].tolist(), key) for key in keys]
-            scores = [sum((a * b.conjugate()).real for a, b in zip(own, o, strict=True)) for o in others]
-            weights = torch.tensor(scores, dtype=x.dtype).div(math.sqrt(D_HEAD)).softmax(0)
-            heads.append(weights @ v[keys][:, part])
-        rows.append(torch.cat(heads))
-    return torch.stack(rows) @ attention.out.weight.T + attention.out.bias
-
-
 @pytest.mark.parametrize("chunking", [None, Chunking(3, 2), Chunking(1, 0), Chunking(20, 0)])
 def test_equals_a_plain_formula(attention, chunking):
     x = torch.randn(7, D_MODEL, dtype=torch.float64)
     mask = torch.ones(7, 7, dtype=torch.bool) if chunking is None else block_mask(7, chunking)
-    assert_same(attention(x[None], angles(0, 7), mask[None, None])[0], plain_attention(attention, x, mask))
+    assert_same(
+        attention(x[None], angles(0, 7), mask[None, None])[0], references.rotary_attention(attention, x, mask)
+    )
 
 
 @given(st.integers(0, 2000), st.integers(0, 2000), st.integers(0, 3000))

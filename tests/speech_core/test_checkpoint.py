@@ -1,4 +1,4 @@
-"""A component comes back from disk as it was; anything else is refused with one line; nothing is unpickled."""
+"""A component comes back from disk as it was; all else is refused with one line; nothing is unpickled."""
 
 import json
 from dataclasses import dataclass, field

@@ -108,9 +108,8 @@ def test_stream_is_closed_after_flush():
 
 def test_a_frame_comes_as_early_as_its_delay_says():
     stream = LogMelStream(CONFIG)
-    given, came = 0, []
-    for sample in noise(1000).split(1):
-        given += 1
+    came: list[int] = []
+    for given, sample in enumerate(noise(1000).split(1), start=1):
         came += [given] * len(stream.push(sample))
     assert came == [(frame + 1) * HOP + stream.delay_samples for frame in range(len(came))]
     assert len(came) == 5
