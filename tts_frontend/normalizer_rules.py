@@ -19,6 +19,8 @@ from tts_frontend.text_tokens import Token, TokenStream
 CHUNK_TOKENS = 48
 """An unspaced chunk is looked at this far; what lies further is read when its turn comes."""
 _TRIM_CHARS = 4096
+STRAIGHT = {"\u201c": '"', "\u201d": '"', "\u2018": "'", "\u2019": "'"}
+"""Quotation marks that become straight."""
 
 Choose = Callable[[View, Sequence[Reading]], Reading]
 
@@ -141,7 +143,10 @@ class RuleNormalizer:
         return self.language.plain(chunk)
 
     def _read_plain(self, end: int) -> list[Spoken]:
-        out = [self._give(t.text, t.start, t.end, "keep") for t in self._tokens[self._at : end]]
+        out = []
+        for token in self._tokens[self._at : end]:
+            rule = "keep" if token.kind == "letters" else "punctuation"
+            out.append(self._give(STRAIGHT.get(token.text, token.text), token.start, token.end, rule))
         self._advance(end - self._at)
         return out
 

@@ -19,6 +19,7 @@ Words = tuple[str, ...]
 ELEMENTS = re.compile(
     rf"[^{NO_LETTER}]+(?:[\u0300-\u036f][^{NO_LETTER}]*)*|\d+(?:,\d{3})+(?!\d)|\d+|\s+|[\s\S]"
 )
+PAUSE = re.compile(r"[,;]")
 WORDS = re.compile(r"[^\W_]+(?:[\u0300-\u036f][^\W_]*)*")
 
 
@@ -83,7 +84,9 @@ def _take(words: list[str | None], ways: Sequence[Words]) -> bool:
 def problems(written: str, spoken: str, tables: Tables) -> list[str]:
     """What `spoken` drops, invents or changes of `written`, one line each; empty when nothing."""
     written = unicodedata.normalize("NFC", written)
-    words: list[str | None] = [w.lower() for w in WORDS.findall(unicodedata.normalize("NFC", spoken))]
+    words: list[str | None] = []
+    for part in PAUSE.split(unicodedata.normalize("NFC", spoken)):
+        words += [*(word.lower() for word in WORDS.findall(part)), None]
     if any(word and any(c.isdecimal() for c in word) for word in words):
         return ["a digit is left unsaid"]
     elements = [e for e in ELEMENTS.findall(written) if not e.isspace()]

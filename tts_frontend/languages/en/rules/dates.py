@@ -17,10 +17,13 @@ SURE_YEAR = re.compile(
     r"[Ii]n|[Ss]ince|[Dd]uring|[Ff]rom|[Uu]ntil|[Yy]ear),? $"
 )
 ERA = r"(A\.D\.?|B\.C\.E\.?|B\.C\.?|C\.E\.?|AD|BCE|BC|CE)(?![A-Za-z])"
+EVENT_AFTER = re.compile(
+    r" (?:meeting|deadline|show|game|report|appointment|election|attacks?|call|flight)\b"
+)
 DATE_BEFORE = re.compile(
     r"(?i:\b(?:on|by|due|dated?|until|till|since|from|before|after|beginning|starting|ending|of|for|"
     r"tomorrow|today|next|"
-    r"mon|tues?|wed|thu|fri|sat|sun|(?:mon|tues|wednes|thurs|fri|satur|sun)day),? ?\(?|~)$"
+    r"mon|tues?|tu|th|wed|thu|fri|sat|sun|(?:mon|tues|wednes|thurs|fri|satur|sun)day),? ?\(?|~)$"
 )
 
 
@@ -239,7 +242,7 @@ def date_dmy(m: Match) -> str | None:
 
 
 def _short_date_score(m: Match) -> float:
-    if m.follows(DATE_BEFORE):
+    if m.follows(DATE_BEFORE) or m.precedes(EVENT_AFTER):
         return 5.0
     return 2.0 if len(m[2]) == 2 and int(m[2]) > 12 and len(m[1]) < 3 else 1.0
 

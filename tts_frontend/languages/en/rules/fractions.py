@@ -36,6 +36,8 @@ def fraction_words(whole: str, top: str, bottom: str) -> str | None:
 
 
 def _fraction_score(m: Match) -> float:
+    if m.follows(re.compile(r"[\w/-]$")):
+        return 0.5
     if m["whole"] or m["suffix"] or m.precedes(MEASURED):
         return 5.5
     return 4.0 if len(m["top"]) < 4 or len(m["top"]) > 4 or " " in m.text else 0.8

@@ -52,7 +52,11 @@ def _measure_score(m: Match) -> float:
         if unit == "s" and "." not in m["amount"]:
             return 1.0
         letter = len(unit) == 1 and unit.isalpha() and not m["per"] and not m["power"]
-        return 2.5 if letter and unit in "sdtAVJNKLah" else 6.0
+        if letter and unit in "sdtAJNKLah":
+            return 1.0 if "." not in m["amount"] else 2.5
+        return 6.0
+    if unit == "in" and m.precedes(re.compile(r"\.?(?:\)| (?:wide|long|tall|high|thick|deep|diameter)\b)")):
+        return 4.0
     if unit in SPACED_UNITS or m["per"] or m["power"] or m["square"]:
         return 6.0
     if unit in ("m", "g", "h", "W") and not m.follows(re.compile(r"[A-Za-z]-?$")):
@@ -61,7 +65,7 @@ def _measure_score(m: Match) -> float:
 
 
 @MEASURES.rule(
-    rf"{QUANTITY}(?P<gap>[ -]?){SQUARE_BEFORE}{UNIT}{PER}(?![A-Za-z0-9])",
+    rf"{QUANTITY}(?P<gap>[ -]?){SQUARE_BEFORE}{UNIT}{PER}(?![A-Za-z0-9])(?:\.(?= [a-z(\d]|,))?",
     "0.½⅓⅔¼¾⅛⅜⅝⅞",
     _measure_score,
     cases=[
@@ -135,6 +139,18 @@ def feet_inches(m: Match) -> str:
     """A height: 5'11" is "five feet eleven inches"."""
     feet, inches = "foot" if m[1] == "1" else "feet", "inch" if m[2] == "1" else "inches"
     return f"{n.cardinal(str(int(m[1])))} {feet} {n.cardinal(str(int(m[2])))} {inches}"
+
+
+@MEASURES.rule(
+    r"(\d{1,2}) ?ft\.?,? (\d{1,2}(?:\.\d+)?) ?in\b(?:\.(?= [a-z]))?",
+    "0",
+    8.5,
+    cases=[("6 ft 2 in", "six feet two inches"), ("{6 ft. 2 in.} tall", "six feet two inches")],
+)
+def feet_inches_words(m: Match) -> str:
+    """A height with the units written: "6 ft 2 in" is "six feet two inches"."""
+    feet, inches = "foot" if m[1] == "1" else "feet", "inch" if m[2] == "1" else "inches"
+    return f"{n.cardinal(str(int(m[1])))} {feet} {amount_words(m[2])} {inches}"
 
 
 @MEASURES.rule(

@@ -172,8 +172,8 @@ def decimal(m: Match) -> str | None:
 def _spaced_score(m: Match) -> float:
     if m.text.endswith(". 0") and len(m.text) < 6:
         return 4.0
-    if m.text[0] == "." and m.follows(re.compile(r"\b(?:to|in|the|a|of|at|was|and|batting|or)$")):
-        return 4.0
+    if m.text[0] == "." and not m.follows(re.compile(r"[(]$")):
+        return 0.2
     if m.precedes(SPACED_UNIT) and not re.match(r"(?:1[1-9]|20)\d\d\.", m.text):
         return 4.0
     return 4.0 if re.match(r"0?\. ", m.text) and (m.text[0] == "0" or m.follows(re.compile(r"[(]$"))) else 0.4

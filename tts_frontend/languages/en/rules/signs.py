@@ -20,6 +20,7 @@ NUMBER_AFTER = re.compile(r" ?(?:[$£€]?\.?\d|['’]\d|[IVXLC]+\b)")
 MATH_NEAR = re.compile(
     r"(?i:\b(?:solve|equation|equals?|calculate|compute|sum|minus|what is|what's|math)\b|=)"
 )
+YEAR_END, YEAR_START = re.compile(r"\b(?:1[5-9]|20)\d\d$"), re.compile(r"(?:1[5-9]|20)\d\d(?![\d/])")
 CLAUSE = re.compile(r"[,;?!]|\. ")
 SPACES = re.compile(r" *")
 
@@ -54,7 +55,7 @@ def _to_score(m: Match) -> float:
         )
     if _is_math(m):
         return 1.0
-    return 4.0 if m.follows(re.compile(r"(?<![A-Za-z\d.-])[$£€]?[\d.,]+ ?$")) else 1.5
+    return 4.0 if m.follows(re.compile(r"(?<![A-Za-z\d.-])[$£€]?[\d.,]+ ?$")) else 1.0
 
 
 @SIGNS.rule(r"--?|[–—‑−]", DASHES, _to_score, cases=[("10{-}15", "to"), ("10 {–} 15", "to")])
@@ -180,7 +181,9 @@ def slash_silent(m: Match) -> str | None:
     """Between words: "and/or" is "and or"."""
     return (
         ""
-        if m.follows(re.compile(r"[^\W\d_][\"'’”.):]* ?$")) or m.precedes(re.compile(r" ?[\"'“‘(-]*[^\W\d_]"))
+        if (m.follows(YEAR_END) and m.precedes(YEAR_START))
+        or m.follows(re.compile(r"[^\W\d_][\"'’”.):]* ?$"))
+        or m.precedes(re.compile(r" ?[\"'“‘(-]*[^\W\d_]"))
         else None
     )
 
