@@ -6,10 +6,11 @@
 
 Teachers and their shares: `recipes.data.teachers`. Text that any dev part holds is never spoken. Each shard
 is fixed by the seed and its number: run the same command again, with more hours if wanted, and it goes on
-with the shards that are missing. `teachers.tsv` in the cache counts items, hours, failures and character errors.
+with the shards that are missing. `teachers.tsv` in the cache has items, hours, failures and character errors.
 """
 
 import argparse
+import hashlib
 import json
 import logging
 from collections.abc import Iterator, Sequence
@@ -26,7 +27,7 @@ from recipes.data.parallel import configure_logging, run_shards
 from recipes.data.sentences import PlanConfig, PlannedItem, cut_plan, read_sentences, speaking_plan
 from recipes.data.teachers import TEACHER_SHARES, Settings, Teacher, make_teacher
 from recipes.data.waveforms import SAMPLE_RATE, Waveform, normalize_loudness, trim_silence
-from speech_core.errors import AudioError, InputError
+from speech_core.errors import AudioError, ConfigError, InputError
 
 logger = logging.getLogger(__name__)
 
@@ -216,6 +217,19 @@ def sum_reports(cache: Path) -> CheckReport:
     return total
 
 
+def check_same_plan(cache: Path, first_shard: Sequence[PlannedItem]) -> None:
+    """Note in a new cache what is planned. Raises ConfigError if the cache was begun with another plan."""
+    digest = hashlib.sha256(repr(list(first_shard)).encode()).hexdigest()
+    path = cache / "plan.json"
+    if not path.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"first_shard_sha256": digest}) + "\n", encoding="utf-8")
+    elif json.loads(path.read_text(encoding="utf-8"))["first_shard_sha256"] != digest:
+        raise ConfigError(
+            f"{cache} was begun with other sentences, teachers or seed: write to another directory"
+        )
+
+
 @dataclass(frozen=True)
 class SyntheticOptions:
     """What to speak and how much of it."""
@@ -236,6 +250,7 @@ def prepare(options: SyntheticOptions, jobs: int = 2) -> float:
     held_out = load_held_out(options.speech_dir, options.text_dir)
     sentences = read_sentences(options.text_dir, held_out, options.sources)
     shards = cut_plan(speaking_plan(sentences, held_out, options.plan), options.hours, options.shard_s)
+    check_same_plan(options.speak.out, shards[0])
     tasks = [SyntheticShard(index, tuple(plan), options.speak) for index, plan in enumerate(shards)]
     hours = run_shards(tasks, jobs)
     table = sum_reports(options.speak.out).table()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recipes.data.waveforms import SAMPLE_RATE, Waveform
 
@@ -81,6 +82,7 @@ class WhisperChecker:
     def __init__(self, model: Path | str) -> None:
         from faster_whisper import WhisperModel
 
+        logging.getLogger("faster_whisper").setLevel(logging.WARNING)
         self._model = WhisperModel(str(model), device="cpu", compute_type="int8", cpu_threads=1)
 
     def transcribe(self, audio: Waveform) -> str:
@@ -124,21 +126,38 @@ def pack_items(durations_s: Sequence[float], window_s: float = WINDOW_S) -> list
 def split_errors(texts: Sequence[str], heard: str) -> list[int]:
     """Character errors of each text when `heard` is what was understood of all of them, in order.
 
-    One alignment of the joined texts; an insertion counts for the item before whose next character it stands.
+    One alignment of the joined texts; an insertion counts for the item of the character it follows.
     """
-    import jiwer
-
     references = [plain_characters(text) for text in texts]
+    owners = [item for item, text in enumerate(references) for _ in range(len(text) + 1)][:-1]
     joined = " ".join(references)
+    costs = _edit_costs(joined, heard)
     errors = [0] * len(texts)
-    if not joined:
-        return errors
-    owners = np.concatenate([[item] * (len(text) + 1) for item, text in enumerate(references)])
-    for chunk in jiwer.process_characters(joined, heard).alignments[0]:
-        if chunk.type == "insert":
-            place = min(chunk.ref_start_idx, len(owners) - 1)
-            errors[int(owners[place])] += chunk.hyp_end_idx - chunk.hyp_start_idx
-        elif chunk.type != "equal":
-            for place in range(chunk.ref_start_idx, chunk.ref_end_idx):
-                errors[int(owners[place])] += 1
+    row, column = len(joined), len(heard)
+    while row or column:
+        owner = owners[max(row - 1, 0)] if owners else 0
+        here = costs[row, column]
+        if row and column and here == costs[row - 1, column - 1] + (joined[row - 1] != heard[column - 1]):
+            errors[owner] += joined[row - 1] != heard[column - 1]
+            row, column = row - 1, column - 1
+        elif row and here == costs[row - 1, column] + 1:
+            errors[owner] += 1
+            row -= 1
+        else:
+            errors[owner] += 1
+            column -= 1
     return errors
+
+
+def _edit_costs(reference: str, heard: str) -> NDArray[np.int64]:
+    """Least edits between every two beginnings: (len(reference) + 1, len(heard) + 1)."""
+    codes = np.asarray([ord(character) for character in heard], dtype=np.int64)
+    columns = np.arange(len(heard) + 1)
+    costs = np.empty((len(reference) + 1, len(heard) + 1), dtype=np.int64)
+    costs[0] = columns
+    for row, character in enumerate(reference, start=1):
+        before = costs[row - 1]
+        best = before + 1
+        best[1:] = np.minimum(best[1:], before[:-1] + (codes != ord(character)))
+        costs[row] = np.minimum.accumulate(best - columns) + columns  # insertions run along the row
+    return costs

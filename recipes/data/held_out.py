@@ -10,7 +10,6 @@ import gzip
 import json
 import logging
 import re
-import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -94,16 +93,25 @@ def open_text(path: Path) -> Iterator[str]:
             yield line.rstrip("\r\n")
 
 
+def read_rows(path: Path, quoted: bool = False) -> Iterator[list[str]]:
+    """Cells of a tab-separated file; `quoted` where they stand in double quotes, as CSV writers put them."""
+    if quoted:
+        yield from csv.reader(open_text(path), delimiter="\t")
+    else:  # a quotation mark is a quotation mark here, and must not swallow the lines after it
+        yield from (line.split("\t") for line in open_text(path))
+
+
 def text_dev_texts(text_dir: Path) -> Iterator[str]:
     """Texts of every dev part of a text directory: dev and eval files, and dev rows of files with a split."""
-    csv.field_size_limit(sys.maxsize)
     for path in sorted(text_dir.rglob("*.tsv*")):
-        if path.name.startswith(("dev", "eval")):
-            for row in csv.reader(open_text(path), delimiter="\t"):
-                yield from (cell for cell in row if " " in cell and not cell.startswith("["))
-        elif path.parent.name in ("dialogue", "parallel"):
-            rows = (line.split("\t") for line in open_text(path))
-            yield from (cell for row in rows if row[0] == "dev" for cell in row[1:3])
+        if path.name.startswith("eval"):
+            yield from (row[2] for row in read_rows(path, quoted=True) if len(row) > 2)
+        elif path.name.startswith("dev"):
+            yield from (text for row in read_rows(path) for cell in row[:2] for text in cell.split(" ||| "))
+        elif path.parent.name == "dialogue":
+            yield from (row[1] for row in read_rows(path) if row[0] == "dev")
+        elif path.parent.name == "parallel":
+            yield from (cell for row in read_rows(path) if row[0] == "dev" for cell in row[1:3])
 
 
 def load_held_out(speech_dir: Path | None, text_dir: Path | None) -> HeldOutTexts:

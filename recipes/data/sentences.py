@@ -5,7 +5,6 @@ none that is held out. The plan is endless and fixed by its seed: pass after pas
 orders, some joined to longer passages and some cut to clauses, each with a teacher and a seed of its own.
 """
 
-import csv
 import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from recipes.data.held_out import HeldOutTexts, normalized_words, open_text
+from recipes.data.held_out import HeldOutTexts, normalized_words, read_rows
 from recipes.data.teachers import TEACHER_SHARES
 from speech_core.errors import ConfigError, InputError
 
@@ -97,8 +96,7 @@ def read_source(text_dir: Path, source: TextSource) -> Iterator[Sentence]:
     path = text_dir / source.path
     if not path.is_file():
         raise InputError(f"{path} does not exist: leave source {source.name!r} out")
-    rows = (line.split("\t") for line in open_text(path))
-    for cells in csv.reader(open_text(path), delimiter="\t") if source.quoted else rows:
+    for cells in read_rows(path, source.quoted):
         text = source.pick(cells) if cells else None
         cleaned = clean_text(text) if text else ""
         if cleaned and is_speakable(cleaned):

@@ -21,7 +21,7 @@ _TIMEOUT_S = 60.0  # a teacher program that hangs is an error
 
 
 class Teacher(Protocol):
-    """One synthesizer. `speak` draws a voice from `rng`; equal generators give equal sound."""
+    """One synthesizer. `speak` draws a voice from `rng`; equal generators give equal voices."""
 
     name: str
     licence: str
@@ -140,7 +140,10 @@ def _shift_timbre(audio: Waveform, factor: float) -> Waveform:
 
 
 class PicoTeacher:
-    """Pico en-US or en-GB with random pitch, speed and timbre."""
+    """Pico en-US or en-GB with random pitch, speed and timbre.
+
+    The engine is not repeatable to the bit: equal calls may differ in their pauses, never in their words.
+    """
 
     licence = "Apache-2.0"
 
