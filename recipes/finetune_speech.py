@@ -7,10 +7,11 @@
 
 On a CPU, for a look: add `--encoder-preset tiny --adapter-preset tiny --max-steps 50`. The next stage,
 through the Llama, is `recipes.finetune_llama`. Method: speech_adapter/ctc.py; the auxiliary head over small
-units on the encoder only speeds the start and is thrown away (LoopConfig and RunConfig list all options).
+units on the encoder and the naming of phones, where a cache has them, only speed the start and are thrown away (LoopConfig and RunConfig list all options).
 """
 
 import logging
+import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from recipes.data.features_cache import FeatureCache
 from recipes.data.statistics import feature_statistics
 from recipes.options import option
 from recipes.speech_batches import SpeechBatch, SpeechBatches
+from recipes.speech_losses import PHONES, ctc_loss, phone_labels
 from recipes.training_loop import LoopConfig, Metrics
 from speech_adapter.adapter import SpeechAdapter
 from speech_adapter.config import ADAPTER_PRESETS
@@ -64,6 +66,7 @@ class RunConfig:
     label_hours: float = option(0.0, "use so many hours of labelled speech only, a seeded choice; 0 = all")
     max_item_frames: int = option(2_000, "longer items are left out")
     short_first_epochs: int = option(0, "epochs in order of length")
+    phone_weight: float = option(1.0, "weight of naming phones, for items of recipes.prepare_phones")
     spec_augment: bool = option(True, "mask bands and times of the features")
     chunk_share: float = option(0.4, "share of batches encoded in random blocks, for live use")
     encoder_rate: float = option(1.0, "learning rate of the encoder over that of the rest")
@@ -79,6 +82,7 @@ class CtcModel(nn.Module):
         self.speech = speech
         width = speech.encoder.config.d_model
         self.auxiliary = nn.Linear(width, small_units.get_vocab_size())
+        self.phones = nn.Linear(width, len(PHONES))
         self.targets, self.small_units, self.config = targets, small_units, config
 
     def forward(self, batch: SpeechBatch) -> tuple[Tensor, Metrics]:
@@ -97,7 +101,13 @@ class CtcModel(nn.Module):
         units = [self.small_units.encode(text or "").ids for text in batch.texts]
         auxiliary = ctc_loss(self.auxiliary(encodings).float().log_softmax(-1), encoding_lengths, units)
         figures = {"ctc_loss": float(loss.detach()), "auxiliary_loss": float(auxiliary.detach())}
-        return loss + self.config.auxiliary_weight * auxiliary, figures
+        loss = loss + self.config.auxiliary_weight * auxiliary
+        labels = phone_labels(batch.extras, encoding_lengths, encoder.config.encoding_s)
+        if self.config.phone_weight and bool((labels >= 0).any()):
+            phones = functional.cross_entropy(self.phones(encodings).float().transpose(1, 2), labels)
+            figures["phone_loss"] = float(phones.detach())
+            loss = loss + self.config.phone_weight * phones
+        return loss, {"phone_loss": math.nan, **figures}
 
 
 def random_chunking(share: float, stride: int, generator: torch.Generator) -> Chunking | None:
@@ -108,19 +118,6 @@ def random_chunking(share: float, stride: int, generator: torch.Generator) -> Ch
         int(torch.randint(low, high, (), generator=generator)) for low, high in ((8, 25), (16, 65))
     )
     return Chunking(size * stride, context * stride)
-
-
-def ctc_loss(log_probs: Tensor, lengths: Tensor, classes: list[list[int]]) -> Tensor:
-    """CTC loss summed over items, per target class; items too short for their text count as zero."""
-    flat = torch.tensor([number for item in classes for number in item], dtype=torch.int64)
-    counts = torch.tensor([len(item) for item in classes], dtype=torch.int64)
-    device = log_probs.device
-    total = functional.ctc_loss(
-        *(log_probs.transpose(0, 1), flat.to(device), lengths.to(device), counts.to(device)),
-        reduction="sum",
-        zero_infinity=True,
-    )
-    return total / max(len(flat), 1)
 
 
 @dataclass
@@ -140,8 +137,9 @@ class CtcTask:
     def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
         """The encoder apart, for a rate of its own."""
         decay = self.config.loop.weight_decay
-        encoder = training_loop.plain_groups(self.model.speech.encoder, decay)
-        rest = nn.ModuleList([self.model.speech.adapter, self.model.speech.ctc, self.model.auxiliary])
+        model = self.model
+        encoder = training_loop.plain_groups(model.speech.encoder, decay)
+        rest = nn.ModuleList([model.speech.adapter, model.speech.ctc, model.auxiliary, model.phones])
         return [{**g, "scale": self.config.encoder_rate} for g in encoder] + training_loop.plain_groups(
             rest, decay
         )

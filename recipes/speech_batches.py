@@ -1,7 +1,7 @@
 """Batches of cached speech: features, lengths, texts, and a seed of their own for everything random."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ class SpeechBatch:
     texts: list[str | None]
     items: list[int]
     seed: int
+    extras: list[dict[str, Any]] = field(default_factory=list)  # what else is known of each utterance
 
 
 class SpeechBatches:
@@ -57,7 +58,8 @@ class SpeechBatches:
         cached = [self.cache[item] for item in items]
         features, lengths = collate([item.features for item in cached])
         seed = int(np.random.default_rng([self.seed, epoch, position]).integers(2**62))
-        return SpeechBatch(features, lengths, [item.text for item in cached], items, seed)
+        extras = [self.cache.record(item)["extra"] for item in items]
+        return SpeechBatch(features, lengths, [item.text for item in cached], items, seed, extras)
 
     def state_dict(self) -> dict[str, Any]:
         """Where the stream stands after the last batch it gave."""

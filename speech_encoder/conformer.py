@@ -151,6 +151,24 @@ class SpeechEncoder(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.layers = nn.ModuleList(ConformerLayer(config) for _ in range(config.num_layers))
         self.activation_checkpointing = False  # recompute layers in the backward pass: less memory, more time
+        self._initialise()
+
+    @torch.no_grad()
+    def _initialise(self) -> None:
+        """Start close to the identity: Xavier weights, no biases, small outputs of the residual branches.
+
+        With the default biases each layer adds a constant that its LayerNorm then favours: after twelve layers nine
+        tenths of the variance over time were gone, and training stayed for long where all encodings are alike.
+        """
+        for name, parameter in self.named_parameters():
+            if name.endswith("bias"):
+                nn.init.zeros_(parameter)
+            elif parameter.dim() > 1:
+                nn.init.xavier_uniform_(parameter)
+        branches = 4 * self.config.num_layers
+        for layer in self.layers:
+            for last in (layer.first.down, layer.attention.out, layer.convolution.out, layer.second.down):  # type: ignore[union-attr]
+                last.weight.mul_(branches**-0.5)  # type: ignore[union-attr, operator]
 
     def normalise(self, features: Tensor) -> Tensor:
         """Zero mean and unit deviation per mel bin, by the stored constants."""
