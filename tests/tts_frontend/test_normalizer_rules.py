@@ -81,7 +81,7 @@ TEXT = st.one_of(
 
 
 @given(TEXT, st.integers(0, 2**32), st.sampled_from([0, 1, 3, 48]))
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 def test_streaming_equals_offline(text, seed, lookahead):
     config = NormalizerConfig(lookahead_tokens=lookahead)
     whole = RuleNormalizer(config)
@@ -95,7 +95,7 @@ def test_streaming_equals_offline(text, seed, lookahead):
 
 
 @given(TEXT)
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_spans_cover_the_text_and_no_digit_is_left(text):
     stream = RuleNormalizer()
     pieces = stream.push(text) + stream.flush()

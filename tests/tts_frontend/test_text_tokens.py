@@ -33,7 +33,7 @@ def test_cut_gives_the_expected_tokens(text, expected):
 
 
 @given(st.text(st.characters(codec=None), max_size=80))
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_tokens_join_to_the_text_and_offsets_are_exact(text):
     tokens = cut(text)
     assert "".join(token.text for token in tokens) == text
@@ -41,7 +41,7 @@ def test_tokens_join_to_the_text_and_offsets_are_exact(text):
 
 
 @given(st.text(max_size=60), st.integers(0, 2**32))
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 def test_streaming_equals_offline(text, seed):
     chooser, stream, out, at = random.Random(seed), TokenStream(), [], 0
     while at < len(text):

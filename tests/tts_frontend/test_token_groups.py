@@ -43,7 +43,7 @@ TEXTS = st.one_of(
 
 
 @given(TEXTS, st.lists(st.integers(0, 4), max_size=20))
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_groups_partition_both_sides_and_match_in_text(tokenizer, text, sizes):
     ids = tokenizer.encode(text).ids
     groups = _groups(tokenizer, ids, sizes)
@@ -57,7 +57,7 @@ def test_groups_partition_both_sides_and_match_in_text(tokenizer, text, sizes):
 
 
 @given(TEXTS, st.integers(0, 2**32))
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 def test_streaming_equals_offline(tokenizer, text, seed):
     ids = tokenizer.encode(text).ids
     sizes = [random.Random(seed).randint(0, 3) for _ in ids]
@@ -65,7 +65,7 @@ def test_streaming_equals_offline(tokenizer, text, seed):
 
 
 @given(TEXTS)
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 def test_groups_are_smallest(tokenizer, text):
     """No group has an inner byte where both a Llama token and a TN token end."""
     ids, token_bytes = tokenizer.encode(text).ids, _bytes_of(tokenizer)

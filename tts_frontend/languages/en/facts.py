@@ -7,7 +7,7 @@ from functools import lru_cache
 from tts_frontend.languages.en import lexicon as lex
 from tts_frontend.languages.en import units
 from tts_frontend.languages.en.numbers import ONES, ORDINALS, SCALES, TENS
-from tts_frontend.languages.en.rules.markup import TEX
+from tts_frontend.languages.en.rules.formulas import TEX
 from tts_frontend.languages.en.rules.roman import value
 from tts_frontend.verify import Tables, Words
 

@@ -6,8 +6,8 @@ import re
 import unicodedata
 
 from tts_frontend.inventory import Match, RuleSet
+from tts_frontend.languages.common.chunks import in_electronic
 from tts_frontend.languages.en.lexicon import POWERS, SYMBOLS
-from tts_frontend.languages.en.rules.electronic import in_electronic
 
 SIGNS = RuleSet("sign")
 
@@ -237,6 +237,17 @@ def emoji(m: Match) -> str | None:
         return "flag " + " ".join(flag)
     names = [unicodedata.name(c, "symbol").lower().replace("-", " ") for c in chars]
     return re.sub(r"[^a-z ]", "", " ".join(names))
+
+
+@SIGNS.rule(
+    r"\.",
+    ".",
+    lambda m: 1.2 if m.follows(re.compile(r"\d$")) and m.precedes(re.compile(r"\d")) else 0.0,
+    cases=[("5{.}5.", "point")],
+)
+def point(m: Match) -> str | None:
+    """A full stop before digits, where no rule joins them: "point"."""
+    return "point" if m.precedes(re.compile(r" ?\d")) else None
 
 
 @SIGNS.rule(r"[\s\S]", ".", 0.01, cases=[("\ufffe", "")])

@@ -3,7 +3,7 @@
 import re
 
 from tts_frontend.inventory import Match, RuleSet
-from tts_frontend.languages.en.rules.electronic import in_electronic
+from tts_frontend.languages.common.chunks import in_electronic
 
 BASIC = RuleSet("basic")
 
@@ -44,14 +44,3 @@ def silent(m: Match) -> str | None:
     if m.follows(re.compile(r"\d$")) and m.precedes(re.compile(r"\d")):
         return None
     return ""
-
-
-@BASIC.rule(
-    r"\.",
-    ".",
-    lambda m: 1.2 if m.follows(re.compile(r"\d$")) and m.precedes(re.compile(r"\d")) else 0.0,
-    cases=[("5{.}5.", "point")],
-)
-def point(m: Match) -> str | None:
-    """A full stop before digits, where no rule joins them: "point"."""
-    return "point" if m.precedes(re.compile(r" ?\d")) else None

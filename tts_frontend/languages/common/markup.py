@@ -1,25 +1,11 @@
-"""Markdown as chat models write it: its marks are not said, its words are; and TeX commands by name."""
+"""Markdown as chat models write it: its marks are not said, its words are."""
 
 import re
 
 from tts_frontend.inventory import Match, RuleSet
-from tts_frontend.languages.en.rules.electronic import in_electronic
+from tts_frontend.languages.common.chunks import in_electronic
 
 MARKUP = RuleSet("markup", checked=False)
-
-TEX = {
-    "times": "times", "cdot": "times", "div": "divided by", "pm": "plus or minus",
-    "leq": "less than or equal to", "le": "less than or equal to",
-    "geq": "greater than or equal to", "ge": "greater than or equal to", "neq": "not equal to",
-    "approx": "approximately equals",
-    "infty": "infinity", "sqrt": "square root of", "frac": "fraction", "sum": "sum", "int": "integral",
-    "to": "to", "rightarrow": "to",
-    "alpha": "alpha", "beta": "beta", "gamma": "gamma", "delta": "delta", "theta": "theta",
-    "lambda": "lambda", "mu": "mu", "pi": "pi",
-    "sigma": "sigma", "phi": "phi", "omega": "omega", "text": "", "left": "", "right": "",
-    "ln": "natural log", "log": "log", "sin": "sine",
-    "cos": "cosine", "tan": "tangent",
-}  # fmt: skip
 
 
 def _emphasis_score(m: Match) -> float:
@@ -162,18 +148,6 @@ def html_tag(m: Match) -> str:
 )
 def tag_mark(m: Match) -> str:
     """The marks of any other tag: its words are read, the marks are not."""
-    return ""
-
-
-@MARKUP.rule(r"\\([A-Za-z]+)", "\\", lambda m: 4.0, cases=[("\\times", "times"), ("\\pi", "pi")])
-def tex_command(m: Match) -> str | None:
-    r"""A command of TeX by its name: "\\times" is "times"."""
-    return TEX.get(m[1])
-
-
-@MARKUP.rule(r"\\[()\[\]]|\$\$", "\\$", 3.0, cases=[("\\(", ""), ("$$", "")])
-def tex_delimiter(m: Match) -> str:
-    """The marks around a formula."""
     return ""
 
 

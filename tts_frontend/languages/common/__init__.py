@@ -1,0 +1,1 @@
+"""What languages share: Markdown, white space, punctuation, and the shape of addresses."""
