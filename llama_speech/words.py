@@ -58,7 +58,7 @@ def group_words(token_ids: Sequence[int], decode: Decode) -> list[tuple[str, int
     """Words as (text with the space before it, first token, last token + 1); joined they are the whole text.
 
     A token that ends within a character is joined to the next one. Marks without a space before them belong
-    to the word before.
+    to the word before. Line breaks and runs of spaces become one space.
     """
     words: list[tuple[str, int, int]] = []
     pending_from, known = 0, ""
@@ -73,7 +73,12 @@ def group_words(token_ids: Sequence[int], decode: Decode) -> list[tuple[str, int
         else:
             words.append((fresh, pending_from, place))
         pending_from = place
-    return [word for word in words if word[0].strip()]
+    return [(_spaced(text), first, last) for text, first, last in words if text.strip()]
+
+
+def _spaced(text: str) -> str:
+    """One space before the word if there was any, and none elsewhere but between."""
+    return (" " if text[0].isspace() else "") + " ".join(text.split())
 
 
 def to_segments(
@@ -167,7 +172,7 @@ def _whole(recognized: Recognized, bounds_s: tuple[float, float], number: int) -
         id=number,
         start=bounds_s[0],
         end=bounds_s[1],
-        text=recognized.text.strip(),
+        text=" ".join(recognized.text.split()),
         tokens=tuple(recognized.token_ids),
         avg_logprob=recognized.avg_logprob,
         no_speech_prob=recognized.no_speech_prob,

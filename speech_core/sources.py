@@ -65,13 +65,16 @@ def open_source(source: AudioSource, max_bytes: int) -> Iterator[OpenSource]:
 
 
 def source_name(source: Any) -> str:
-    """How messages call a source: its path as given, `standard input`, or `audio`."""
-    if isinstance(source, str | os.PathLike):
-        return os.fspath(source)
-    name = getattr(source, "name", None)
+    """How messages call a source: its path as given, `standard input`, or `audio`.
+
+    Always one line that can be printed: bytes of a path that are no text become escapes.
+    """
+    name = os.fspath(source) if isinstance(source, str | os.PathLike) else getattr(source, "name", None)
     if name == "<stdin>" or name == 0:
         return "standard input"
-    return name if isinstance(name, str) else "audio"
+    if not isinstance(name, str):
+        return "audio"
+    return " ".join(name.encode("utf-8", "backslashreplace").decode().split())
 
 
 def _open_path(path: Path, name: str, max_bytes: int) -> Any:

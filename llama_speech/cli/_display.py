@@ -62,7 +62,7 @@ class Display:
     def problem(self, line: str) -> None:
         """One line about what failed."""
         with self._without_bar():
-            print(f"{PROGRAM}: {line}", file=sys.stderr)
+            print(f"{PROGRAM}: {' '.join(line.split())}", file=sys.stderr)
 
     def note(self, line: str) -> None:
         """One line that `--quiet` leaves out."""

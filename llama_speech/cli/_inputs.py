@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import IO
 
 from llama_speech.cli._options import UsageError
+from speech_core.sources import source_name
 
 STDIN = "-"
 
@@ -69,7 +70,7 @@ def _expand_word(word: str) -> tuple[list[Recording], str | None]:
 
 
 def _file(path: Path) -> Recording:
-    return Recording(str(path), path, Path(path.name))
+    return Recording(source_name(path), path, Path(path.name))
 
 
 def _in_folder(folder: Path) -> list[Recording]:
@@ -77,7 +78,7 @@ def _in_folder(folder: Path) -> list[Recording]:
     from speech_core.audio import AUDIO_SUFFIXES
 
     return [
-        Recording(str(path), path, path.relative_to(folder))
+        Recording(source_name(path), path, path.relative_to(folder))
         for path in sorted(folder.rglob("*"))
         if path.suffix.lower() in AUDIO_SUFFIXES
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)

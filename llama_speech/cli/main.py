@@ -7,6 +7,7 @@ Exit codes: 0 all done, 1 something failed, 2 wrong usage, 130 interrupted.
 """
 
 import argparse
+import io
 import logging
 import os
 import pkgutil
@@ -28,6 +29,10 @@ FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(
+            errors="backslashreplace"
+        )  # a terminal that cannot show a letter is no failure
     arguments = hyphenated(sys.argv[1:] if argv is None else argv)
     parser = build_parser(arguments)
     try:

@@ -50,6 +50,19 @@ def test_tokens_within_a_character_are_kept_together():
     assert words == [(" café", 0, 3), (" €5", 3, 7)]
 
 
+def test_line_breaks_become_spaces():
+    parts = ["A", ":", "\n", '"', "B", "  ", " C", "\n\n"]
+
+    def decode_parts(token_ids: list[int]) -> str:
+        return "".join(parts[token] for token in token_ids)
+
+    words = group_words(range(8), decode_parts)
+    assert words == [("A:", 0, 2), (' "B', 2, 5), (" C", 6, 7)]
+    whole = Result(decode_parts(list(range(8))), list(range(8)), [0.0] * 8, [])
+    (segment,) = to_segments(whole, (0.0, 1.0), decode_parts, first_id=0)
+    assert segment.text == 'A: "B C'
+
+
 def test_one_segment_with_words():
     segments = to_segments(result(steady(13)), (10.0, 20.0), decode, first_id=4)
     assert len(segments) == 1

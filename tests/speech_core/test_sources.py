@@ -28,6 +28,8 @@ def fault(data: bytes) -> str | None:
         ("a/b.wav", "a/b.wav"),
         (Path("a/b.wav"), "a/b.wav"),
         (b"", "audio"),
+        ("two\nlines.wav", "two lines.wav"),
+        (os.fsdecode(b"\xff.wav"), "\\udcff.wav"),
         (io.BytesIO(), "audio"),
         (sys.__stdin__, "standard input"),
     ],

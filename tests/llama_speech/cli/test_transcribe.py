@@ -143,6 +143,30 @@ def test_any_container_and_pattern(transcribe, tmp_path):
     assert all(result["duration"] == pytest.approx(1.0, abs=0.1) for result in results)
 
 
+def test_odd_file_names(transcribe, tmp_path):
+    names = [
+        "with space.flac",
+        "ümläut 日本.flac",
+        "new\nline.flac",
+        "-x.flac",
+        "[a].flac",
+        os.fsdecode(b"\xff.flac"),
+    ]
+    for name in names:
+        (tmp_path / name).write_bytes(SAMPLES[2].read_bytes())
+    (tmp_path / "two\nlines.wav").write_bytes(b"")
+    code, output, errors = transcribe("-f", "jsonl", "two\nlines.wav", "./-x.flac", *names[:3], *names[4:])
+    assert code == 1
+    assert errors == ["llama-speech: two lines.wav: is empty (0 bytes)"]
+    files = [json.loads(line)["file"] for line in output.splitlines()]
+    expected = ["-x.flac", "with space.flac", "ümläut 日本.flac", "new line.flac", "[a].flac", "\\udcff.flac"]
+    assert files == expected
+    assert transcribe(*names[:3], *names[4:], "-o", "out") == (0, "", [])
+    assert {path.stem for path in (tmp_path / "out").iterdir()} == {Path(name).stem for name in names} - {
+        "-x"
+    }
+
+
 def test_standard_input(transcribe, monkeypatch, tmp_path):
     _, expected, _ = transcribe("clip0.flac")
 
