@@ -15,11 +15,13 @@ from pathlib import Path
 import numpy as np
 
 from recipes.data.held_out import HeldOutTexts, normalized_words, read_rows
+from recipes.data.number_phrases import number_phrases
 from recipes.data.teachers import TEACHER_SHARES
 from speech_core.errors import ConfigError, InputError
 
 logger = logging.getLogger(__name__)
 
+NUMBER_PHRASES = 8_000
 CHARACTERS_PER_S = 15.0  # of the teachers, on average; only for planning
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z' ,.?!;:-]*")
 _ACRONYM = re.compile(r"\b[A-Z]{2,}|\b[A-Za-z]\.(?!$)|\b[B-HJ-Z]\b|[a-z][A-Z]{2}")
@@ -104,12 +106,19 @@ def read_source(text_dir: Path, source: TextSource) -> Iterator[Sentence]:
 
 
 def read_sentences(text_dir: Path, held_out: HeldOutTexts, names: Sequence[str] = ()) -> list[Sentence]:
-    """All English sentences of the named sources (default: all), each once, none that is held out."""
+    """English sentences of the named sources, each once, none that is held out.
+
+    Without names: of all sources, and spoken numbers. Raises InputError for an unknown name.
+    """
     known = {source.name: source for source in ENGLISH_SOURCES}
     if unknown := sorted(set(names) - set(known)):
         raise InputError(f"text source {unknown[0]!r} is unknown: use some of {', '.join(known)}")
     chosen = [known[name] for name in names] if names else list(ENGLISH_SOURCES)
-    return unique_sentences(chain.from_iterable(read_source(text_dir, source) for source in chosen), held_out)
+    made = (
+        () if names else (Sentence(text, "numbers", "made here") for text in number_phrases(NUMBER_PHRASES))
+    )
+    read = chain.from_iterable(read_source(text_dir, source) for source in chosen)
+    return unique_sentences(chain(read, made), held_out)
 
 
 def unique_sentences(sentences: Iterable[Sentence], held_out: HeldOutTexts) -> list[Sentence]:

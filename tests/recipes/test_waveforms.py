@@ -67,7 +67,7 @@ def test_silence_stays_and_peaks_are_limited():
     spiky = np.zeros(16_000, np.float32)
     spiky[::4000] = 0.5
     assert np.abs(normalize_loudness(spiky, -6.0)).max() <= 0.99 + 1e-6
-    assert np.abs(limit_peak(np.float32([2.0, -1.0]))).max() == pytest.approx(0.99)
+    assert np.abs(limit_peak(np.asarray([2.0, -1.0], np.float32))).max() == pytest.approx(0.99)
 
 
 def test_silence_at_the_ends_is_cut_and_a_little_kept():
