@@ -168,8 +168,8 @@ class Pipeline:
         for result, bounds_s in zip(job.results, job.bounds_s, strict=True):
             if result is not None:
                 segments += to_segments(result, bounds_s, self._decode, len(segments))
-        if not self._options.word_timestamps:
-            segments = [replace(segment, words=None) for segment in segments]
+        timed = self._options.word_timestamps
+        segments = [replace(segment, words=segment.words or () if timed else None) for segment in segments]
         text = " ".join(segment.text for segment in segments)
         return Transcription(text, self._options.language.code, job.samples / SAMPLE_RATE, tuple(segments))
 
