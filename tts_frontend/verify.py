@@ -16,9 +16,7 @@ from tts_frontend.text_tokens import NO_LETTER
 
 Words = tuple[str, ...]
 
-ELEMENTS = re.compile(
-    rf"[^{NO_LETTER}]+(?:[\u0300-\u036f][^{NO_LETTER}]*)*|\d+(?:,\d{3})+(?!\d)|\d+|\s+|[\s\S]"
-)
+ELEMENTS = re.compile(rf"[^{NO_LETTER}]+(?:[\u0300-\u036f][^{NO_LETTER}]*)*|\d+|\s+|[\s\S]")
 PAUSE = re.compile(r"[,;]")
 WORDS = re.compile(r"[^\W_]+(?:[\u0300-\u036f][^\W_]*)*")
 
@@ -34,6 +32,7 @@ class Tables:
     separated: words that show that a full stop between digits was not a decimal point;
     month: number of a month's name, or None; zeros: short words for zero; one_of: words for one in fractions;
     point: words for a decimal point;
+    grouped: a number with marks between its thousands; decimal: the characters that may be a decimal point;
     power: ways to say a digit that follows a run of letters as a power, as in "m2".
     """
 
@@ -48,6 +47,8 @@ class Tables:
     zeros: frozenset[str]
     point: frozenset[str]
     power: Callable[[str, str], Sequence[Words]]
+    grouped: re.Pattern[str]
+    decimal: str
 
 
 def _spelled(word: str) -> Words:
@@ -83,7 +84,7 @@ def _take(words: list[str | None], ways: Sequence[Words]) -> bool:
 
 def problems(written: str, spoken: str, tables: Tables) -> list[str]:
     """What `spoken` drops, invents or changes of `written`, one line each; empty when nothing."""
-    written = unicodedata.normalize("NFC", written)
+    written = tables.grouped.sub(lambda m: re.sub(r"\D", "", m[0]), unicodedata.normalize("NFC", written))
     words: list[str | None] = []
     for part in PAUSE.split(unicodedata.normalize("NFC", spoken)):
         words += [*(word.lower() for word in WORDS.findall(part)), None]
@@ -176,7 +177,7 @@ def _compare_digits(
         for order in orders
     ):
         return [f"written digits {' '.join(fields)} are said as {' '.join(numbers)}"]
-    points = len(re.findall(r"(?<!\d\. )(?:(?<=\d)|(?<![\w.]))\.(?=\d)", written))
+    points = len(re.findall(rf"(?<!\d\. )(?:(?<=\d)|(?<![\w.]))[{tables.decimal}](?=\d)", written))
     singly = all(len(number) == len(re.findall(r"\w+", spoken)) or len(number) <= 4 for number in numbers)
     if points and not words & tables.point and not apart and not (singly and len(fields) > 2):
         return ["the decimal point is not said"]

@@ -1,5 +1,6 @@
 """How English forms can be said, for the check of readings: a parser of number words and tables of names."""
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
@@ -313,4 +314,6 @@ def tables() -> Tables:
         zeros=ZEROS,
         point=frozenset(("point", "dot")),
         power=power,
+        decimal=".",
+        grouped=re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?!\d)"),
     )

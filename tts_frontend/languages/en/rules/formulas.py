@@ -1,5 +1,7 @@
 """TeX: commands by name, the marks around a formula silent."""
 
+import re
+
 from tts_frontend.inventory import Match, RuleSet
 
 FORMULAS = RuleSet("formula", checked=False)
