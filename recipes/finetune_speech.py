@@ -63,6 +63,7 @@ class RunConfig:
     small_units: int = option(512, "units of the auxiliary head on the encoder")
     auxiliary_weight: float = option(0.4, "weight of the auxiliary loss")
     batch_frames: int = option(16_000, "frames of one batch, padding included (100 a second)")
+    most_letters_per_s: float = option(25.0, "items with more text than can be spoken are left out: a wrong label")
     label_hours: float = option(0.0, "use so many hours of labelled speech only, a seeded choice; 0 = all")
     max_item_frames: int = option(2_000, "longer items are left out")
     short_first_epochs: int = option(0, "epochs in order of length")
