@@ -98,7 +98,10 @@ class LlamaStageModel(nn.Module):
     def _text_parts(self, batch: SpeechBatch) -> list[Tensor]:
         """Token embeddings of the texts, as perfect speech embeddings."""
         encode = self._llama.tokenizer.encode
-        return [self._llama.embed(torch.tensor(encode(_squeezed(text or "")), dtype=torch.int64)) for text in batch.texts]
+        return [
+            self._llama.embed(torch.tensor(encode(_squeezed(text or "")), dtype=torch.int64))
+            for text in batch.texts
+        ]
 
     def _speech_parts(self, batch: SpeechBatch, generator: torch.Generator) -> list[Tensor]:
         """What the adapter gives for the sound, one (positions, d_llama) for each item."""
@@ -162,11 +165,17 @@ def build(config: RunConfig) -> LlamaStageTask:
     dtype = config.llama_dtype
     speech = load_speech_model(config.init, config.llama)
     if dtype == "auto":
-        dtype = "bfloat16" if training_loop.choose_precision(config.loop.precision, speech) == "bf16" else "float32"
+        dtype = (
+            "bfloat16"
+            if training_loop.choose_precision(config.loop.precision, speech) == "bf16"
+            else "float32"
+        )
     model = LlamaStageModel(speech, load_llama(config.llama, LlamaOptions(dtype=dtype)), config)
     cache = FeatureCache(config.caches)
     weights = _with_text(cache) * (cache.lengths <= config.max_item_frames)
-    batches = SpeechBatches(cache, config.batch_frames, config.loop.seed, 30, weights)
+    batches = SpeechBatches(
+        cache, config.batch_frames, config.loop.seed, 30, weights, share=training_loop.process_share()
+    )
     held_out = [batch for path in config.held_out for batch in _some(path, config)]
     before = read_json(config.init / "speech_adapter" / "training.json")
     earlier = [*before.pop("earlier", ()), before]

@@ -63,7 +63,9 @@ class RunConfig:
     small_units: int = option(512, "units of the auxiliary head on the encoder")
     auxiliary_weight: float = option(0.4, "weight of the auxiliary loss")
     batch_frames: int = option(16_000, "frames of one batch, padding included (100 a second)")
-    most_letters_per_s: float = option(25.0, "items with more text than can be spoken are left out: a wrong label")
+    most_letters_per_s: float = option(
+        25.0, "items with more text than can be spoken are left out: a wrong label"
+    )
     label_hours: float = option(0.0, "use so many hours of labelled speech only, a seeded choice; 0 = all")
     max_item_frames: int = option(2_000, "longer items are left out")
     short_first_epochs: int = option(0, "epochs in order of length")
@@ -104,11 +106,12 @@ class CtcModel(nn.Module):
         figures = {"ctc_loss": float(loss.detach()), "auxiliary_loss": float(auxiliary.detach())}
         loss = loss + self.config.auxiliary_weight * auxiliary
         labels = phone_labels(batch.extras, encoding_lengths, encoder.config.encoding_s)
-        if self.config.phone_weight and bool((labels >= 0).any()):
-            phones = functional.cross_entropy(self.phones(encodings).float().transpose(1, 2), labels)
-            figures["phone_loss"] = float(phones.detach())
-            loss = loss + self.config.phone_weight * phones
-        return loss, {"phone_loss": math.nan, **figures}
+        phones = functional.cross_entropy(
+            self.phones(encodings).float().transpose(1, 2), labels, reduction="sum"
+        )
+        known = int((labels >= 0).sum())
+        figures["phone_loss"] = float(phones.detach()) / known if known else math.nan
+        return loss + self.config.phone_weight * phones / max(known, 1), figures
 
 
 def random_chunking(share: float, stride: int, generator: torch.Generator) -> Chunking | None:

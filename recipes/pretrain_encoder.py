@@ -121,7 +121,13 @@ def build(config: RunConfig) -> PretrainTask:
     books = replace(BEST_RQ_PRESETS[config.preset], codebooks_per_step=0)
     if config.codebooks_per_step:
         books = replace(books, codebooks_per_step=min(config.codebooks_per_step, books.num_codebooks))
-    batches = SpeechBatches(cache, config.batch_frames, config.loop.seed, min_frames=config.min_frames)
+    batches = SpeechBatches(
+        cache,
+        config.batch_frames,
+        config.loop.seed,
+        min_frames=config.min_frames,
+        share=training_loop.process_share(),
+    )
     held_out = (
         SpeechBatches.fixed(FeatureCache(config.held_out), config.batch_frames) if config.held_out else []
     )

@@ -35,15 +35,22 @@ class SpeechBatches:
         min_frames: int = 1,
         weights: NDArray[np.float64] | None = None,
         short_first_epochs: int = 0,
+        share: tuple[int, int] = (0, 1),
     ) -> None:
-        """weights (items,): how often an item comes in an epoch; 0, or a length out of bounds: never."""
+        """weights (items,): how often an item comes in an epoch; 0, or a length out of bounds: never.
+
+        share: (process, processes); each process gets batches of its own.
+        """
         chosen = (cache.lengths >= min_frames) & (cache.lengths <= max_frames)
         if weights is not None:
             chosen &= weights > 0
         self.cache, self.seed = cache, seed
         self.items = np.flatnonzero(chosen)
         kept = None if weights is None else weights[self.items]
-        self.sampler = BatchSampler(cache.lengths[self.items], max_frames, seed, kept, short_first_epochs)
+        self.share = share
+        self.sampler = BatchSampler(
+            cache.lengths[self.items], max_frames, seed, kept, short_first_epochs, share
+        )
 
     @property
     def frame_rate_hz(self) -> float:
@@ -57,7 +64,7 @@ class SpeechBatches:
     def _batch(self, items: list[int], epoch: int, position: int) -> SpeechBatch:
         cached = [self.cache[item] for item in items]
         features, lengths = collate([item.features for item in cached])
-        seed = int(np.random.default_rng([self.seed, epoch, position]).integers(2**62))
+        seed = int(np.random.default_rng([self.seed, epoch, position, self.share[0]]).integers(2**62))
         extras = [self.cache.record(item)["extra"] for item in items]
         return SpeechBatch(features, lengths, [item.text for item in cached], items, seed, extras)
 

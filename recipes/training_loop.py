@@ -335,3 +335,11 @@ def mean_of_numbers(values: list[float]) -> float:
     """Mean over the values that are not NaN; NaN when none is."""
     numbers = [value for value in values if not math.isnan(value)]
     return sum(numbers) / len(numbers) if numbers else math.nan
+
+
+def process_share() -> tuple[int, int]:
+    """Number of this process and how many there are, as `accelerate` started them."""
+    from accelerate import PartialState
+
+    state = PartialState()
+    return int(state.process_index), int(state.num_processes)
