@@ -120,11 +120,12 @@ def load_llama(source: str | Path, options: LlamaOptions | None = None) -> Froze
     options = options or LlamaOptions()
     transformers = import_transformers()
     where = _locate(source)
+    arguments = _model_arguments(transformers, where, options)
     _log.info("loading Llama from %s", source)
     with _quiet(transformers, where):
         try:
             model = transformers.AutoModelForCausalLM.from_pretrained(
-                where.name_or_folder, **where.gguf, **_model_arguments(transformers, where, options)
+                where.name_or_folder, **where.gguf, **arguments
             )
         except (OSError, ValueError) as error:
             raise CheckpointError(f"{source} cannot be loaded as a Llama: {_first_line(error)}") from error

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors.torch import save_file
 
 SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 # Like SmolLM2's: ChatML, with a system turn of its own where the conversation has none.
@@ -34,6 +35,8 @@ class TinyLlama:
 
     num_layers: int = 2
     d_model: int = 32
+    d_feedforward: int = 48
+    vocab_size: int = len(SPECIAL) + 256
     num_heads: int = 4
     num_kv_heads: int = 2
     tied: bool = True
@@ -45,9 +48,9 @@ class TinyLlama:
         from transformers import LlamaConfig, LlamaForCausalLM
 
         config = LlamaConfig(
-            vocab_size=len(SPECIAL) + 256,
+            vocab_size=self.vocab_size,
             hidden_size=self.d_model,
-            intermediate_size=48,
+            intermediate_size=self.d_feedforward,
             num_hidden_layers=self.num_layers,
             num_attention_heads=self.num_heads,
             num_key_value_heads=self.num_kv_heads,
@@ -64,9 +67,18 @@ class TinyLlama:
 
     def save(self, folder: Path) -> Path:
         """The same in a folder, with tokenizer and chat template."""
-        self.build().save_pretrained(folder)
+        model = self.build()
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file(model.state_dict() if not self.tied else _without_head(model), folder / "model.safetensors")
+        model.config.save_pretrained(folder)
+        model.generation_config.save_pretrained(folder)
         save_byte_tokenizer(folder)
         return folder
+
+
+def _without_head(model: Any) -> dict[str, torch.Tensor]:
+    """Weights of a Llama whose head is its embedding matrix."""
+    return {name: tensor for name, tensor in model.state_dict().items() if name != "lm_head.weight"}
 
 
 def save_byte_tokenizer(folder: Path) -> None:
