@@ -42,8 +42,8 @@ class AdapterConfig:
             raise ConfigError(f"kernel is {self.kernel}: block mode is defined for 3")
         if self.compression not in COMPRESSIONS:
             raise ConfigError(f"compression is {self.compression!r}: use one of {', '.join(COMPRESSIONS)}")
-        if self.compression == "ctc" and self.ctc_vocabulary < 1:
-            raise ConfigError("compression 'ctc' needs a CTC head: set ctc_vocabulary")
+        if self.ctc_vocabulary < (self.compression == "ctc"):
+            raise ConfigError("ctc_vocabulary must not be negative, and compression 'ctc' needs at least 1")
 
 
 ADAPTER_PRESETS: dict[str, AdapterConfig] = {

@@ -1,6 +1,5 @@
 """Encoder, adapter and CTC head together, and how they lie on disk beside a Llama."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,7 @@ from torch import Tensor, nn
 from speech_adapter.adapter import SpeechAdapter
 from speech_adapter.config import AdapterConfig
 from speech_adapter.ctc import CtcHead
-from speech_core.checkpoint import load_config, load_weights, save_component
+from speech_core.checkpoint import load_config, load_weights, read_json, save_component
 from speech_core.errors import CheckpointError
 from speech_core.masks import Chunking
 from speech_encoder.config import EncoderConfig
@@ -55,18 +54,24 @@ class AdapterComponent(nn.Module):
 def read_token_embeddings(llama: Path) -> Tensor:
     """The embedding matrix of a Llama folder, (vocabulary, d_llama) float32, without loading the rest.
 
-    Raises CheckpointError when the folder has no safetensors with it.
+    Raises CheckpointError when the folder has no safetensors with it, or damaged ones.
     """
-    from safetensors import safe_open
+    from safetensors import SafetensorError, safe_open
 
     index = llama / "model.safetensors.index.json"
-    name = json.loads(index.read_text())["weight_map"][EMBEDDINGS] if index.is_file() else "model.safetensors"
-    if not (llama / name).is_file():
-        raise CheckpointError(f"{llama / name} is missing: give the folder of a Llama in safetensors form")
-    with safe_open(llama / name, framework="pt") as tensors:
-        if EMBEDDINGS not in tensors.keys():  # noqa: SIM118 (not a dictionary)
-            raise CheckpointError(f"{llama / name} has no {EMBEDDINGS}: is it a Llama?")
-        matrix: Tensor = tensors.get_tensor(EMBEDDINGS)
+    shards = read_json(index).get("weight_map", {}) if index.is_file() else {EMBEDDINGS: "model.safetensors"}
+    if EMBEDDINGS not in shards:
+        raise CheckpointError(f"{index} has no {EMBEDDINGS}: is it a Llama?")
+    path = llama / shards[EMBEDDINGS]
+    if not path.is_file():
+        raise CheckpointError(f"{path} is missing: give the folder of a Llama in safetensors form")
+    try:
+        with safe_open(path, framework="pt") as tensors:
+            if EMBEDDINGS not in tensors.keys():  # noqa: SIM118 (not a dictionary)
+                raise CheckpointError(f"{path} has no {EMBEDDINGS}: is it a Llama?")
+            matrix: Tensor = tensors.get_tensor(EMBEDDINGS)
+    except SafetensorError as error:
+        raise CheckpointError(f"{path} is damaged ({error}): copy it again") from None
     return matrix.float()
 
 
@@ -82,7 +87,7 @@ def save_speech_model(
 def load_speech_model(folder: Path, llama: Path) -> SpeechModel:
     """Read both components and bind the CTC head to a Llama folder.
 
-    Raises CheckpointError when files are missing or damaged, or when the Llama has another width.
+    Raises CheckpointError when files are missing or damaged, or when the Llama has other sizes.
     """
     encoder = SpeechEncoder(load_config(folder / "speech_encoder", EncoderConfig))
     load_weights(folder / "speech_encoder", encoder)
@@ -94,6 +99,10 @@ def load_speech_model(folder: Path, llama: Path) -> SpeechModel:
         raise CheckpointError(
             f"{folder} is for a Llama of width {sizes.d_llama}, {llama} has {embeddings.shape[1]}: "
             "use the one it was trained for"
+        )
+    if component.ctc.token_ids.numel() and int(component.ctc.token_ids.max()) >= len(embeddings):
+        raise CheckpointError(
+            f"{llama} has {len(embeddings)} tokens, {folder} uses others: take its own Llama"
         )
     component.ctc.bind(embeddings)
     return SpeechModel(encoder, component.adapter, component.ctc)
