@@ -17,6 +17,8 @@ from tts_frontend.text_tokens import NO_LETTER
 Words = tuple[str, ...]
 
 ELEMENTS = re.compile(rf"[^{NO_LETTER}]+(?:[\u0300-\u036f][^{NO_LETTER}]*)*|\d+|\s+|[\s\S]")
+SEPARATES = re.compile(r"[^\d\s.,-]")
+"""What written form may hold parts of money, times and the like: not digits alone."""
 PAUSE = re.compile(r"[,;]")
 WORDS = re.compile(r"[^\W_]+(?:[\u0300-\u036f][^\W_]*)*")
 
@@ -104,6 +106,8 @@ def problems(written: str, spoken: str, tables: Tables) -> list[str]:
         elif not _take(words, tables.signs(element)) and element not in elements[:index]:
             found.append(f"the sign {element!r} is not said")
     numbers, rest = _split_numbers(words, tables, bool(fields))
+    if not SEPARATES.search(written):
+        rest += [word for word in words if word in tables.separated - tables.number_words]
     found += [f"the word {word!r} is not written" for word in rest]
     if not found:
         found = _compare_digits(written, fields, numbers, spoken, tables)

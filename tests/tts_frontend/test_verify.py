@@ -36,6 +36,8 @@ WRONG = [
     ("3.5 kg", "thirty five kilograms"),
     ("$5", "five euros"),  # the currency
     ("$5", "five"),
+    ("5", "five dollars"),
+    ("10-15", "ten to fifteen minutes"),
     ("5 km", "five miles"),  # the unit
     ("5 km", "five"),
     ("5%", "five"),

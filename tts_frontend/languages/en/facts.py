@@ -237,55 +237,13 @@ JOINING = frozenset(
     "hundred",
     "a",
 }
-SEPARATED = frozenset(
-    [
-        "dollar",
-        "dollars",
-        "cent",
-        "cents",
-        "pound",
-        "pounds",
-        "penny",
-        "pence",
-        "euro",
-        "euros",
-        "shilling",
-        "shillings",
-        "clock",
-        "p",
-        "m",
-        "hour",
-        "hours",
-        "minute",
-        "minutes",
-        "second",
-        "seconds",
-        "yen",
-        "won",
-        "rupee",
-        "rupees",
-        "paisa",
-        "paise",
-        "franc",
-        "francs",
-        "centime",
-        "centimes",
-        "ruble",
-        "rubles",
-        "kopeck",
-        "kopecks",
-        "peso",
-        "pesos",
-        "centavo",
-        "centavos",
-        "quarter",
-        "half",
-        "caliber",
-        "special",
-        "magnum",
-        "acp",
-    ]
+_PARTS = (
+    "shilling shillings clock p m hour hours minute minutes second seconds quarter half "
+    "caliber special magnum acp"
 )
+SEPARATED = frozenset(_PARTS.split(" ")) | {
+    word.lower() for names in units.CURRENCIES.values() for name in names for word in name.split()
+}
 
 
 def power(run: str, digit: str) -> Sequence[Words]:
