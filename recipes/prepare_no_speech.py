@@ -2,8 +2,8 @@
 
     python -m recipes.prepare_no_speech --noise-dir SPEECH/noise --out DATA/no-speech --items 600
 
-Half are windows of recorded noise (background/ and noises/, never music/), half are made: silence, hum, white, pink
-and brown noise, beeps, clicks; all at random levels. The seed fixes them.
+Half are windows of recorded noise (background/ and noises/, never music/), half are made: silence, hum,
+white, pink and brown noise, beeps, clicks; all at random levels. The seed fixes them.
 """
 
 import logging
@@ -43,7 +43,7 @@ def coloured(samples: int, slope: float, random: np.random.Generator) -> Wavefor
     spectrum = np.fft.rfft(random.standard_normal(samples))
     spectrum /= np.maximum(np.arange(len(spectrum)), 1.0) ** (slope / 2)
     audio = np.fft.irfft(spectrum, samples)
-    return (audio / np.abs(audio).max()).astype(np.float32)
+    return np.asarray(audio / np.abs(audio).max(), dtype=np.float32)
 
 
 def hum(samples: int, random: np.random.Generator) -> Waveform:
@@ -51,7 +51,7 @@ def hum(samples: int, random: np.random.Generator) -> Waveform:
     time_s = np.arange(samples) / SAMPLE_RATE
     pitch_hz = random.uniform(40, 400)
     parts = [np.sin(2 * np.pi * pitch_hz * n * time_s) * random.random() / n for n in range(1, 6)]
-    return (np.sum(parts, axis=0) / 5).astype(np.float32)
+    return np.asarray(np.sum(parts, axis=0) / 5, dtype=np.float32)
 
 
 def beeps(samples: int, random: np.random.Generator) -> Waveform:

@@ -2,9 +2,10 @@
 
     python -m recipes.prepare_phones --text-dir DIR --speech-dir DIR --out DATA/phones-en --hours 12 --jobs 2
 
-flite knows exactly when it says which phone. A recognizer that first learns to name them at every encoding leaves
-the plateau of CTC much earlier; the phones are needed in training only. Each item's `extra.phones` is a list of
-[phone, end in seconds]. Half of the items get noise. The seed and the number fix every shard; it resumes.
+flite knows exactly when it says which phone. A recognizer that first learns to name them at every encoding
+leaves the plateau of CTC much earlier; the phones are needed in training only. Each item's `extra.phones`
+is a list of [phone, end in seconds]. Half of the items get noise. The seed and the number fix every shard;
+it resumes.
 """
 
 import logging
@@ -51,7 +52,9 @@ class RunConfig:
     seed: int = option(0, "seed")
 
 
-def speak_with_phones(text: str, voice: FliteVoice, random: np.random.Generator) -> tuple[Waveform, list[list[object]]]:
+def speak_with_phones(
+    text: str, voice: FliteVoice, random: np.random.Generator
+) -> tuple[Waveform, list[list[object]]]:
     """Sound (samples,) at 16 kHz and its phones [name, end in seconds], at a random pitch, pace and timbre.
 
     Raises AudioError when flite fails.
@@ -65,7 +68,9 @@ def speak_with_phones(text: str, voice: FliteVoice, random: np.random.Generator)
     command = ["flite", "-voice", voice.name, "-psdur"]
     command += [part for name, value in settings.items() for part in ("--setf", f"{name}={value:.3f}")]
     audio, rate, printed = _run_flite(command, text)
-    phones: list[list[object]] = [[name, round(float(end) / timbre, 3)] for name, end in _PHONE.findall(printed)]
+    phones: list[list[object]] = [
+        [name, round(float(end) / timbre, 3)] for name, end in _PHONE.findall(printed)
+    ]
     if not phones:
         raise AudioError("flite printed no phones")
     return resample(audio, rate * timbre, SAMPLE_RATE), phones
@@ -77,7 +82,9 @@ def _run_flite(command: list[str], text: str) -> tuple[Waveform, float, str]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "out.wav"
         try:
-            ran = subprocess.run([*command, "-t", text, "-o", str(path)], check=True, capture_output=True, timeout=60)
+            ran = subprocess.run(
+                [*command, "-t", text, "-o", str(path)], check=True, capture_output=True, timeout=60
+            )
             audio, rate = soundfile.read(path, dtype="float32")
         except (OSError, subprocess.SubprocessError, soundfile.LibsndfileError) as error:
             raise AudioError(f"flite failed: {error}") from error
@@ -139,7 +146,10 @@ def prepare(config: RunConfig) -> float:
             shards.append([])
         shards[-1].append(short[place])
     noise_dir = config.speech_dir / "noise"
-    tasks = [PhoneShard(config.out, index, tuple(part), noise_dir, config.seed) for index, part in enumerate(shards)]
+    tasks = [
+        PhoneShard(config.out, index, tuple(part), noise_dir, config.seed)
+        for index, part in enumerate(shards)
+    ]
     return run_shards(tasks, config.jobs)
 
 

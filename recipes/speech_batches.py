@@ -34,7 +34,6 @@ class SpeechBatches:
         seed: int,
         min_frames: int = 1,
         weights: NDArray[np.float64] | None = None,
-        short_first_epochs: int = 0,
         share: tuple[int, int] = (0, 1),
     ) -> None:
         """weights (items,): how often an item comes in an epoch; 0, or a length out of bounds: never.
@@ -48,9 +47,7 @@ class SpeechBatches:
         self.items = np.flatnonzero(chosen)
         kept = None if weights is None else weights[self.items]
         self.share = share
-        self.sampler = BatchSampler(
-            cache.lengths[self.items], max_frames, seed, kept, short_first_epochs, share
-        )
+        self.sampler = BatchSampler(cache.lengths[self.items], max_frames, seed, kept, share=share)
 
     @property
     def frame_rate_hz(self) -> float:

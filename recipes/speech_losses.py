@@ -7,9 +7,12 @@ from torch import Tensor
 from torch.nn import functional
 
 # The phones flite names (lower-case ARPAbet without stress, and the pause).
-PHONES = tuple(
-    "pau aa ae ah ao aw ax ay b ch d dh eh er ey f g hh ih iy jh k l m n ng ow oy p r s sh t th uh uw v w y z zh".split()
-)
+PHONES = (
+    "pau", "aa", "ae", "ah", "ao", "aw", "ax", "ay", "b", "ch", "d",
+    "dh", "eh", "er", "ey", "f", "g", "hh", "ih", "iy", "jh", "k",
+    "l", "m", "n", "ng", "ow", "oy", "p", "r", "s", "sh", "t",
+    "th", "uh", "uw", "v", "w", "y", "z", "zh",
+)  # fmt: skip
 NO_LABEL = -100  # the index that cross-entropy ignores
 
 
@@ -32,7 +35,8 @@ def ctc_loss(log_probs: Tensor, lengths: Tensor, classes: list[list[int]]) -> Te
 def phone_labels(extras: list[dict[str, Any]], lengths: Tensor, encoding_s: float) -> Tensor:
     """The phone in the middle of every encoding: (batch, most encodings) int64, NO_LABEL where none is known.
 
-    extras: of each item, with `phones` [[name, end in seconds], ...] or without; lengths (batch,) in encodings.
+    extras: of each item, with `phones` [[name, end in seconds], ...] or without; lengths (batch,) in
+    encodings.
     """
     rows = torch.full((len(extras), int(lengths.max())), NO_LABEL)
     numbers = {name: number for number, name in enumerate(PHONES)}

@@ -157,8 +157,9 @@ class SpeechEncoder(nn.Module):
     def _initialise(self) -> None:
         """Start close to the identity: Xavier weights, no biases, small outputs of the residual branches.
 
-        With the default biases each layer adds a constant that its LayerNorm then favours: after twelve layers nine
-        tenths of the variance over time were gone, and training stayed for long where all encodings are alike.
+        With the default biases each layer adds a constant that its LayerNorm then favours: after twelve
+        layers nine tenths of the variance over time were gone, and training stayed for long where all
+        encodings are alike.
         """
         for name, parameter in self.named_parameters():
             if name.endswith("bias"):

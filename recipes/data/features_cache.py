@@ -190,7 +190,9 @@ class FeatureCache:
     def directory_numbers(self) -> NDArray[np.int64]:
         """Which of `directories` every item lies in: (items,)."""
         numbers = {directory: number for number, directory in enumerate(self.directories)}
-        return np.array([numbers[self._shards[entry.shard].parent] for entry in self._entries], dtype=np.int64)
+        return np.array(
+            [numbers[self._shards[entry.shard].parent] for entry in self._entries], dtype=np.int64
+        )
 
     @property
     def views(self) -> list[int]:
