@@ -31,6 +31,7 @@ def test_items_come_back_in_order_from_several_directories(tmp_path):
     assert cache.lengths.tolist() == [10, 11, 12, 13, 14]
     assert cache.texts == ["hello", None, "hello", "hello", "hello"]
     assert cache.views == [0, 0, 0, 1, 0]
+    assert cache.directory_numbers.tolist() == [0, 0, 0, 0, 1]
     assert [got.augmented for got in cache] == [False, False, False, True, False]
     assert cache.hours == pytest.approx(60 / 360_000)
     for index, got in enumerate(cache):
