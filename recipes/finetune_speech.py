@@ -188,9 +188,8 @@ def build(config: RunConfig) -> CtcTask:
     targets = CtcTargets(tokenizer, token_ids)
     speech = _speech_model(config, targets, cache)
     weights = _item_weights(config, cache)
-    batches = SpeechBatches(
-        cache, config.batch_frames, config.loop.seed, 30, weights
-    )
+    share = training_loop.process_share()
+    batches = SpeechBatches(cache, config.batch_frames, config.loop.seed, 30, weights, share)
     held_out = {path.name: _some(path, config) for path in config.held_out}
     model = CtcModel(speech, targets, small_units, config)
     sources = [{"cache": path.name, "hours": round(FeatureCache([path]).hours, 2)} for path in config.caches]
