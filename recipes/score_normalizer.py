@@ -11,6 +11,7 @@ import gzip
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from recipes.normalizer_scores import FOLDS, Counts, Pair, count, fold3, is_right
@@ -26,7 +27,9 @@ FILES = {
     "en_tn cases": "nemo_cases/en_tn.tsv",
     "wetext cases": "nemo_cases/wetext_en_tn.tsv",
     "en_tn_multi cases": "nemo_cases/en_tn_multi.tsv",
+    "proteno_es": "proteno_es/{part}.tsv.gz",
 }
+SPANISH = ("proteno_es",)
 PEERS_L3 = {  # sentence accuracy at L3, nemo_text_processing 1.2.0 and WeTextProcessing 1.2.0
     "google_tn peer sample": (95.0, 92.7),
     "libritts_tn": (86.7, 84.6),
@@ -93,13 +96,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--errors", type=Path, help="write the sentences that are wrong at L3 to this file")
     parser.add_argument("--no-verify", action="store_true", help="do not parse readings back")
     args = parser.parse_args(argv)
-    config = NormalizerConfig(lookahead_tokens=args.lookahead, verify=not args.no_verify)
     print(f"{'set':22} {'pairs':>6}    L1    L2    L3  L3 of changed  spoiled rejected  NeMo WeText  words/s")
     wrong: list[str] = []
     report = {}
     for name in args.sets:
         pairs = read_pairs(args.data / FILES[name].format(part=args.part))
-        counts, outputs, speed = score(pairs, lambda text: normalize(text, config))
+        language = "es" if name in SPANISH else "en"
+        config = NormalizerConfig(language, args.lookahead, not args.no_verify)
+        counts, outputs, speed = score(pairs, partial(normalize, config=config))
         wrong += _errors(name, pairs, outputs)
         print(_row(name, counts, speed), flush=True)
         report[name] = {level: round(counts[level].accuracy, 2) for level in FOLDS}

@@ -175,9 +175,10 @@ def _compare_digits(
     said = "".join(numbers)
     words = set(WORDS.findall(spoken.lower()))
     apart = bool(words & tables.separated) or any(tables.month(w) for w in words)
+    clock = "afternoon" if {"p", "m"} <= words else "hours" if ":" in written else ""
     orders = permutations(fields) if 1 < len(fields) <= 3 and apart else [tuple(fields)]
     if not any(
-        _matches(order, said, apart, apart and not words & tables.point, {"p", "m"} <= words)
+        _matches(order, said, apart, apart and not words & tables.point, clock)
         for order in orders
     ):
         return [f"written digits {' '.join(fields)} are said as {' '.join(numbers)}"]
@@ -188,18 +189,18 @@ def _compare_digits(
     return []
 
 
-def _matches(fields: Sequence[str], said: str, apart: bool, hundredths: bool, afternoon: bool) -> bool:
+def _matches(fields: Sequence[str], said: str, apart: bool, hundredths: bool, clock: str) -> bool:
     """Whether `said` is the fields one after the other, each with or without its leading zeros.
 
-    After noon (`afternoon`) 17 may be said as five. In money and times (`apart`) a field of zeros may be
-    left out; ".5" may be said as 50 `hundredths`.
+    With a colon (`clock`) 05 may be five, and 17 in the afternoon. In money and times (`apart`) a field of
+    zeros may be left out; ".5" may be said as 50 `hundredths`.
     """
     ends = {0}
     for field in fields:
         bare = field.lstrip("0")
-        if apart and len(field) == 2 and afternoon and 12 < int(field) < 24:
+        if apart and len(field) == 2 and clock == "afternoon" and 12 < int(field) < 24:
             bare = str(int(field) - 12)
-        ways = {field, bare or "0"} if len(field) <= 2 or apart else {field}
+        ways = {field, bare or "0"} if apart or clock else {field}
         if hundredths:
             ways |= {field.rstrip("0").ljust(2, "0"), field.rstrip("0").ljust(2, "0").lstrip("0")}
         if apart and not bare.strip("0"):

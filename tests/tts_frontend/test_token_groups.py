@@ -116,3 +116,21 @@ def test_push_after_flush_is_refused(tokenizer):
     assert stream.flush() == []
     with pytest.raises(StreamClosedError):
         stream.push([1])
+
+
+@pytest.mark.bundle
+def test_the_default_llama_is_aligned():
+    """The same properties with the tokenizer of the Llama that is shipped."""
+    from llama_speech.default_llama import find_or_make_default_llama
+
+    llama = Tokenizer.from_file(str(find_or_make_default_llama() / "tokenizer.json"))
+    for text in (
+        *CORPUS,
+        "On 3/4/2024 it cost $5.20 \u2014 \u4e2d\u6587 \U0001f469\u200d\U0001f4bb!",
+        "1" * 200,
+    ):
+        ids = llama.encode(text, add_special_tokens=False).ids
+        groups = _groups(llama, ids)
+        assert [i for g in groups for i in g.token_ids] == ids
+        assert [t for g in groups for t in g.tn_tokens] == cut(text)
+        assert _groups(llama, ids, [1] * len(ids)) == groups

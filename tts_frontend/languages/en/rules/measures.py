@@ -59,7 +59,7 @@ def _measure_score(m: Match) -> float:
         return 4.0
     if unit in SPACED_UNITS or m["per"] or m["power"] or m["square"]:
         return 6.0
-    if unit in ("m", "g", "h", "W") and not m.follows(re.compile(r"[A-Za-z]-?$")):
+    if unit in ("m", "g", "h") and not m.follows(re.compile(r"[A-Za-z]-?$")):
         return 4.0
     return 1.0
 
@@ -88,6 +88,8 @@ def measure(m: Match) -> str | None:
     """A number with a unit, in the plural where the number asks for it: "90 km/h" is "ninety kilometers per
     hour".
     """
+    if re.match(r"0\d", m["amount"]):
+        return None  # a code, whose zeros would be lost
     words, one = _quantity(m)
     hyphen = m["gap"] == "-"
     unit = unit_words(m["unit"], m["power"], one or hyphen, not m["gap"])

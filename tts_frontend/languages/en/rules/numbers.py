@@ -223,7 +223,7 @@ def magnitude(m: Match) -> str:
     return f"{amount_words(m[1], m.options.number_and, m.options.zero)} {MAGNITUDES[m[2]]}"
 
 
-@NUMBERS.rule(r"(\d{1,3})s\b", "0", 1.5, cases=[("747s", "seven forty sevens"), ("7s", "sevens")])
+@NUMBERS.rule(r"(\d{1,3})s\b", "0", 2.6, cases=[("747s", "seven forty sevens"), ("7s", "sevens")])
 def plural_number(m: Match) -> str:
     """More than one of a number: "747s" is "seven forty sevens"."""
     return n.plural(n.pairs(m[1]) if len(m[1]) == 3 else n.cardinal(m[1]) if m[1] != "0" else "zero")
