@@ -84,8 +84,7 @@ class SpeechRecognizer:
     @property
     def position_s(self) -> float:
         """Seconds of audio behind one output of the adapter."""
-        config = self._encoder.config
-        return config.stack * self._adapter.config.stride / config.features.frame_rate_hz
+        return self._encoder.config.encoding_s * self._adapter.config.stride
 
     @torch.inference_mode()
     def transcribe(
@@ -126,9 +125,9 @@ class SpeechRecognizer:
         silence = _no_speech_probs(log_probs, positions)
         if self._adapter.config.compression == "ctc":
             embeds, positions = self._ctc.compress(log_probs, positions)
-        durations = (lengths / self._encoder.config.features.frame_rate_hz).tolist()
+        rate = self._encoder.config.features.frame_rate_hz
         return [
-            _Heard(draft, embeds[row, : int(positions[row])], durations[row], silence[row])
+            _Heard(draft, embeds[row, : int(positions[row])], len(segments[row]) / rate, silence[row])
             for row, draft in enumerate(drafts)
         ]
 
