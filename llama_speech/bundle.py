@@ -97,9 +97,12 @@ def default_bundle_folder() -> Path:
 def read_bundle(folder: str | os.PathLike[str] | None = None, verify: bool = True) -> Bundle:
     """The bundle in `folder`, by default the default one; `verify` compares all checksums.
 
-    Raises BundleError, one line, if it is missing, damaged, or of a newer format.
+    folder may also be the name of a bundle of the package. Raises BundleError, one line, if it is missing,
+    damaged, or of a newer format.
     """
     path = Path(folder) if folder is not None else default_bundle_folder()
+    if len(path.parts) == 1 and not path.exists() and (bundles_folder() / path).is_dir():
+        path = bundles_folder() / path
     if not path.is_dir():
         raise BundleError(
             f"{_described(folder, path)} is not a folder: name a bundle with --model or {ENVIRONMENT}"

@@ -139,3 +139,11 @@ def test_list_leaves_out_what_is_broken(folder):
     broken.mkdir()
     (broken / "bundle.json").write_text("{")
     assert [bundle.info.name for bundle in list_bundles([folder.parent])] == ["test"]
+
+
+def test_bundles_of_the_package_are_found_by_name(folder, monkeypatch, tmp_path):
+    monkeypatch.setattr("llama_speech.bundle.bundles_folder", lambda: folder.parent)
+    monkeypatch.chdir(tmp_path / "bundle")
+    assert read_bundle("bundle").folder == folder
+    with pytest.raises(BundleError, match="bundle other is not a folder"):
+        read_bundle("other")
