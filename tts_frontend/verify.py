@@ -177,10 +177,7 @@ def _compare_digits(
     apart = bool(words & tables.separated) or any(tables.month(w) for w in words)
     clock = "afternoon" if {"p", "m"} <= words else "hours" if ":" in written else ""
     orders = permutations(fields) if 1 < len(fields) <= 3 and apart else [tuple(fields)]
-    if not any(
-        _matches(order, said, apart, apart and not words & tables.point, clock)
-        for order in orders
-    ):
+    if not any(_matches(order, said, apart, apart and not words & tables.point, clock) for order in orders):
         return [f"written digits {' '.join(fields)} are said as {' '.join(numbers)}"]
     points = len(re.findall(rf"(?<!\d\. )(?:(?<=\d)|(?<![\w.]))[{tables.decimal}](?=\d)", written))
     singly = all(len(number) == len(re.findall(r"\w+", spoken)) or len(number) <= 4 for number in numbers)

@@ -48,7 +48,11 @@ def test_a_rule_reads_its_cases(name, case, spoken):
         ("siglo XVI, Felipe II", "siglo dieciséis, Felipe segundo"),
         ("## **Hola** y/o `adiós`", "Hola y o adiós"),
         ("El Sr. Pérez, 2ª vez, -3 °C", "El señor Pérez, segunda vez, menos tres grados Celsius"),
-        ("¿Cuántos? ¡10-15!", "¿Cuántos? ¡diez a quince!"),
+        (
+            "¿Cuántos? ¡10-15 km! (1933-1940)",
+            "¿Cuántos? ¡diez a quince kilómetros! (mil novecientos treinta y tres-mil novecientos cuarenta)",
+        ),
+        ("100,000 en el Nº 5", "cien mil en el número cinco"),
     ],
 )
 def test_sentences(written, spoken):

@@ -20,7 +20,7 @@ def is_plain(chunk: str) -> bool:
     from tts_frontend.languages.es.lexicon import ABBREVIATIONS
 
     match = PLAIN.fullmatch(chunk)
-    if match is None or not (match[1].islower() or match[1].istitle()):
+    if match is None or not (match[1].islower() or match[1].istitle()) or match[1][-1] in "ºª":
         return False
     return not (match[2] == "." and match[1].lower() in ABBREVIATIONS)
 

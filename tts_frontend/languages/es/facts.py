@@ -101,7 +101,16 @@ def readings(run: str) -> Sequence[Words]:
     ways = [lex.ABBREVIATIONS[run.lower()]] if run.lower() in lex.ABBREVIATIONS else []
     ways += list(lex.UNITS.get(run, ()))
     ways += [lex.PER_UNITS[run]] if run in lex.PER_UNITS else []
-    ways += {"EE": ["estados"], "UU": ["unidos"], "C": ["celsius"], "US": ["dólares", "dólar"]}.get(run, [])
+    ways += {
+        "EE": ["estados"],
+        "UU": ["unidos"],
+        "Nº": ["número"],
+        "nº": ["número"],
+        "No": ["número"],
+        "N": ["número"],
+        "C": ["celsius"],
+        "US": ["dólares", "dólar"],
+    }.get(run, [])
     return [_split(way) for way in ways] + ([()] if run in ("º", "ª") else [])
 
 
@@ -152,5 +161,5 @@ def tables() -> Tables:
         point=frozenset(("punto", "coma")),
         power=power,
         decimal=".,",
-        grouped=re.compile(r"(?<![\d.,])\d{1,3}(?:[.\u00a0 ]\d{3})+(?!\d)"),
+        grouped=re.compile(r"(?<![\d.,])\d{1,3}(?:(?:[.\u00a0 ]\d{3})+|(?:,000)+)(?!\d)"),
     )

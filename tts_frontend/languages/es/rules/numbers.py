@@ -8,7 +8,7 @@ from tts_frontend.languages.es.lexicon import VULGAR
 
 NUMBERS = RuleSet("number")
 
-GROUPED = r"\d{1,3}(?:[.\u00a0 ]\d{3})+(?![\d])"
+GROUPED = r"\d{1,3}(?:(?:[.\u00a0 ]\d{3})+|(?:,000)+)(?!\d)"
 AMOUNT = rf"(?:{GROUPED}|\d+)(?:,\d+)?"
 """A number with thousands groups (points or thin spaces) and a decimal comma."""
 BEFORE_CODE = re.compile(r"(?i:\b(?:código|pin|clave|teléfono|tel\.|contraseña|extensión)(?: es)?:? ?)$")
@@ -16,8 +16,10 @@ BEFORE_CODE = re.compile(r"(?i:\b(?:código|pin|clave|teléfono|tel\.|contraseñ
 
 def amount_words(text: str) -> str:
     """A number as matched by AMOUNT in words."""
+    if re.fullmatch(GROUPED, text):
+        return n.cardinal(re.sub(r"\D", "", text))
     whole, comma, fraction = text.partition(",")
-    whole = re.sub(r"[.\u00a0 ]", "", whole)
+    whole = re.sub(r"\D", "", whole)
     return n.decimal(whole, fraction, ",") if comma else n.cardinal(whole)
 
 
@@ -58,7 +60,7 @@ def digit_string(m: Match) -> str:
 @NUMBERS.rule(
     r"(\d+)([.,])(\d+)(?![.,]?\d)",
     "0",
-    lambda m: 4.0 if m[2] == "," or len(m[3]) != 3 else 2.0,
+    lambda m: 1.5 if m[3] == "000" else 4.0 if m[2] == "," or len(m[3]) != 3 else 2.0,
     cases=[
         ("7.11", "siete punto once"),
         ("0,98", "cero coma noventa y ocho"),

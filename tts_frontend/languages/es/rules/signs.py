@@ -10,14 +10,17 @@ from tts_frontend.languages.es.lexicon import SYMBOLS
 SIGNS = RuleSet("sign")
 
 DIGIT_BEFORE = re.compile(r"\d ?$")
+MEASURED = re.compile(
+    r" ?\d+(?:,\d+)? ?(?:%|°|(?:km|m|cm|mm|kg|g|años|días|horas|meses|semanas|minutos|veces)\b)"
+)
 DIGIT_AFTER = re.compile(r" ?\d")
 
 
 @SIGNS.rule(
     r"[-–—]",
     "-–—",
-    lambda m: 3.0 if m.follows(re.compile(r"(?<![A-Za-z])\d$")) and m.precedes(re.compile(r"\d")) else 0.2,
-    cases=[("10{-}15", "a")],
+    lambda m: 3.0 if m.follows(DIGIT_BEFORE) and m.precedes(MEASURED) else 0.9,
+    cases=[("10{-}15", "a"), ("10{-}15 km", "a")],
 )
 def to(m: Match) -> str | None:
     """A dash between numbers: "10-15" is "diez a quince"."""

@@ -31,6 +31,17 @@ def abbreviation(m: Match) -> str | None:
     return ABBREVIATIONS.get(m.text[:-1].lower())
 
 
+@WORDS.rule(
+    r"[Nn]\.?[º°o](?![^\W\d_])",
+    "a",
+    lambda m: 5.0 if m.precedes(re.compile(r"\.? ?\d")) else 0.3,
+    cases=[("{Nº} 63", "número")],
+)
+def number_of(m: Match) -> str:
+    """Before a number "Nº" is "número"."""
+    return "número"
+
+
 @WORDS.rule(r"(?:EE\. ?UU\.|EE ?UU\b)", "a", 6.0, cases=[("EE. UU.", "Estados Unidos")])
 def united_states(m: Match) -> str:
     """The short form "EE. UU." is "Estados Unidos"."""
