@@ -47,10 +47,12 @@ class CtcTargets:
         self.pieces = {tokenizer.id_to_token(token) or "": number for token, number in self.classes.items()}
         self.longest = max(len(piece) for piece in self.pieces)
         self._split: dict[int, list[int]] = {}
+        self._writable: dict[str, bool] = {}
 
     def __call__(self, text: str) -> list[int]:
-        """Classes of one text, white space squeezed."""
-        ids = self.tokenizer.encode(" ".join(text.split()), add_special_tokens=False).ids
+        """Classes of one text, white space squeezed; characters the head cannot write are left out."""
+        known = "".join(character for character in text if character.isspace() or self._is_known(character))
+        ids = self.tokenizer.encode(" ".join(known.split()), add_special_tokens=False).ids
         return [number for token in ids for number in self._of_token(token)]
 
     def count(self, texts: Iterable[str]) -> Tensor:
@@ -61,6 +63,13 @@ class CtcTargets:
                 counts[number - 1] += 1
         return counts
 
+    def _is_known(self, character: str) -> bool:
+        """Whether every piece of a character is known; half of its bytes would be no character."""
+        if character not in self._writable:
+            pieces = "".join(self.tokenizer.encode(character, add_special_tokens=False).tokens)
+            self._writable[character] = all(piece in self.pieces for piece in pieces)
+        return self._writable[character]
+
     def _of_token(self, token: int) -> list[int]:
         if token in self.classes:
             return [self.classes[token]]
@@ -69,7 +78,7 @@ class CtcTargets:
         return self._split[token]
 
     def _in_pieces(self, rest: str) -> list[int]:
-        """Longest known pieces from the left; characters the head has never seen are left out."""
+        """Longest known pieces from the left."""
         numbers = []
         while rest:
             lengths = range(min(self.longest, len(rest)), 0, -1)

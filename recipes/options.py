@@ -9,16 +9,19 @@ import dataclasses
 import sys
 import types
 import typing
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
+
+from speech_core.errors import ConfigError, InputError
 
 Options = TypeVar("Options")
 
 
-def option(default: Any, help_text: str) -> Any:
-    """A dataclass field with a default and a help text."""
-    return dataclasses.field(default=default, metadata={"help": help_text})
+def option(default: Any, help_text: str, choices: Iterable[str] | None = None) -> Any:
+    """A dataclass field with a default, a help text, and where given the values it may have."""
+    metadata = {"help": help_text, "choices": None if choices is None else tuple(choices)}
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 def _parser_of(annotation: Any) -> dict[str, Any]:
@@ -43,11 +46,14 @@ def _add(parser: argparse.ArgumentParser, cls: type[Any]) -> None:
             continue
         required = item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING
         text = item.metadata.get("help", "")
-        if not required:
+        if item.default is not dataclasses.MISSING:
             text = f"{text} (default: {item.default})".strip()
         name = "--" + item.name.replace("_", "-")
-        keywords = {"dest": item.name, "required": required, "help": text, "default": argparse.SUPPRESS}
-        parser.add_argument(name, **keywords, **_parser_of(hints[item.name]))
+        keywords = {"dest": item.name, "required": required, "help": text.replace("%", "%%")}
+        keywords |= {"default": argparse.SUPPRESS, **_parser_of(hints[item.name])}
+        if item.metadata.get("choices"):
+            keywords["choices"] = item.metadata["choices"]
+        parser.add_argument(name, **keywords)
 
 
 def _build(cls: type[Options], values: dict[str, Any]) -> Options:
@@ -69,7 +75,11 @@ def parse(cls: type[Options], description: str, argv: Sequence[str] | None = Non
     )
     _add(parser, cls)
     arguments = [_hyphens(argument) for argument in (sys.argv[1:] if argv is None else argv)]
-    return _build(cls, vars(parser.parse_args(arguments)))
+    values = vars(parser.parse_args(arguments))
+    try:
+        return _build(cls, values)
+    except (ConfigError, InputError) as error:
+        parser.error(str(error))
 
 
 def _hyphens(argument: str) -> str:

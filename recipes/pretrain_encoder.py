@@ -37,7 +37,7 @@ class RunConfig:
     loop: LoopConfig
     caches: tuple[Path, ...] = option((), "feature caches to learn from")
     held_out: tuple[Path, ...] = option((), "feature caches to measure the loss on")
-    preset: str = option("small", f"sizes: {', '.join(ENCODER_PRESETS)}")
+    preset: str = option("small", "sizes", choices=ENCODER_PRESETS)
     batch_frames: int = option(24_000, "frames of one batch, padding included (100 a second)")
     min_frames: int = option(100, "shorter items are left out")
     codebooks_per_step: int = option(4, "codebooks whose loss a step computes; 0 = all")

@@ -1,27 +1,41 @@
-"""Mean and deviation of cached features."""
+"""Mean and deviation of the features equal a plain computation, and depend on nothing but cache and seed."""
 
 import numpy as np
 import pytest
-import torch
 
-from recipes.data.features_cache import CacheItem, FeatureCache, FeatureCacheWriter
-from recipes.data.manifests import Utterance
+from recipes.data.features_cache import FeatureCache
 from recipes.data.statistics import feature_statistics
 from speech_core.errors import InputError
+from tests.speech_data import spoken, write_cache
 
 
-def test_statistics_are_those_of_all_frames_however_long_the_items_are(tmp_path):
-    rng = np.random.default_rng(0)
-    blocks = [rng.normal(-6, 3, (frames, 80)).astype(np.float16) for frames in (5, 400, 60)]
-    utterance = Utterance("u", "", None, "en", "s", 1.0, "c", "CC0")
-    FeatureCacheWriter(tmp_path).write_shard(0, [CacheItem(utterance, block) for block in blocks])
-    mean, deviation = feature_statistics(FeatureCache([tmp_path]))
-    frames = torch.from_numpy(np.concatenate(blocks).astype(np.float64))
-    assert torch.allclose(mean.double(), frames.mean(0), atol=1e-5)
-    assert torch.allclose(deviation.double(), frames.std(0, correction=0), atol=1e-5)
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return FeatureCache([write_cache(tmp_path_factory.mktemp("cache"), spoken())])
+
+
+def test_equal_the_statistics_of_all_frames(cache):
+    frames = np.concatenate([item.features for item in cache]).astype(np.float64)
+    mean, deviation = feature_statistics(cache)
+    assert mean.shape == deviation.shape == (80,)
+    np.testing.assert_allclose(mean, frames.mean(0), rtol=1e-5)
+    np.testing.assert_allclose(deviation, frames.std(0), rtol=1e-4)
+
+
+def test_a_sample_is_seeded(cache):
+    first = feature_statistics(cache, most_items=2, seed=1)
+    assert all((a == b).all() for a, b in zip(first, feature_statistics(cache, 2, 1), strict=True))
+    assert not bool((first[0] == feature_statistics(cache, 2, seed=3)[0]).all())
+    assert not bool((first[0] == feature_statistics(cache)[0]).all())
+
+
+def test_a_bin_that_never_changes_does_not_divide_by_zero(tmp_path):
+    silence = [(np.zeros(3200, np.float32), None)]
+    mean, deviation = feature_statistics(FeatureCache([write_cache(tmp_path, silence)]))
+    assert bool((deviation > 0).all())
+    assert float(mean[0]) == pytest.approx(np.log(1e-6), rel=1e-3)
 
 
 def test_an_empty_cache_is_refused(tmp_path):
-    FeatureCacheWriter(tmp_path).write_shard(0, [])
     with pytest.raises(InputError, match="empty"):
-        feature_statistics(FeatureCache([tmp_path]))
+        feature_statistics(FeatureCache([write_cache(tmp_path, [])]))
