@@ -163,6 +163,21 @@ def test_another_chooser_may_pick_and_is_checked():
     assert spoken_text(stream.push("in 1984") + stream.flush()) == "in one nine eight four"
 
 
+@given(TEXT, st.integers(0, 2**32))
+@settings(max_examples=300, deadline=None)
+def test_whatever_a_chooser_says_nothing_is_lost(text, seed):
+    """A chooser that picks at random among readings cannot drop, invent or change what the check knows."""
+    from tts_frontend.languages import load_language
+
+    draw, english = random.Random(seed), load_language("en")
+    stream = RuleNormalizer(choose=lambda view, readings: draw.choice(readings))
+    for piece in stream.push(text) + stream.flush():
+        rule = english.inventory.by_name.get(piece.rule)
+        if rule is not None and rule.checked and piece.rule != "keep":
+            assert english.problems(text[piece.start : piece.end], piece.text) == []
+        assert not any(c.isdecimal() for c in piece.text)
+
+
 def test_wrong_use_is_refused():
     stream = RuleNormalizer()
     assert stream.flush() == []

@@ -19,9 +19,10 @@ def _emphasis_score(m: Match) -> float:
 
 
 @MARKUP.rule(r"\*{1,3}|_{1,3}|~~", "*_~", _emphasis_score, cases=[("**", ""), ("_", "")])
-def emphasis(m: Match) -> str:
-    """The marks of emphasis: "**bold**" is "bold"."""
-    return ""
+def emphasis(m: Match) -> str | None:
+    """The marks of emphasis: "**bold**" is "bold"; between numbers a star is an operator."""
+    between = m.follows(re.compile(r"[\d)] ?$")) and m.precedes(re.compile(r" ?[\d(]"))
+    return None if between and len(m.text) == 1 else ""
 
 
 @MARKUP.rule(r"#{1,6}[ \t]+", "#", 8.0, cases=[("## ", "")])
