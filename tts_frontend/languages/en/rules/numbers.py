@@ -13,6 +13,7 @@ PLAIN = r"\d+"
 AMOUNT = rf"(?:{GROUPED}|\d+)(?:\.\d+)?|\.\d+"
 """A number with optional thousands groups and decimals."""
 
+SERVICE_AFTER = re.compile(r" (?:train|flight|bus|zip)\b")
 ZIP_BEFORE = re.compile(r"[A-Za-z.], ?(?:[A-Z]{2}|[A-Z][a-z]+),? $")
 BEFORE_DIGITS = re.compile(
     r"(?i:\b(?:pin|code|otp|pnr|zip|password|passcode|extension|ext\.?|serial|account|card|ending "
@@ -75,7 +76,9 @@ def cardinal(m: Match) -> str | None:
 
 
 def _digits_score(m: Match) -> float:
-    if (m.follows(BEFORE_DIGITS) and len(m.text) > 3) or (len(m.text) == 5 and m.follows(ZIP_BEFORE)):
+    if (m.follows(BEFORE_DIGITS) and len(m.text) > 3) or (
+        len(m.text) == 5 and (m.follows(ZIP_BEFORE) or m.precedes(SERVICE_AFTER))
+    ):
         return 2.6
     if m.text[0] == "0" and len(m.text) > 1:
         return 2.5
@@ -101,7 +104,9 @@ def digit_string(m: Match) -> str:
 def _digits_o_score(m: Match) -> float:
     if m.text[0] == "0" and m.text.strip("0"):
         return 2.4 if m.follows(BEFORE_DIGITS) else 2.7
-    attached = m.follows(re.compile(r"[A-Za-z]$")) or m.follows(SERIAL_BEFORE)
+    attached = (m.follows(re.compile(r"[A-Za-z]$")) and not m.follows(re.compile(r"[a-z]{3}$"))) or m.follows(
+        SERIAL_BEFORE
+    )
     return 2.6 if attached and 3 <= len(m.text) <= 7 and not m.text.endswith("00") else 0.3
 
 
