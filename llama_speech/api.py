@@ -145,7 +145,7 @@ def load(
     """Load a bundle and its Llama.
 
     bundle: folder (default: the shipped one, or $LLAMA_SPEECH_BUNDLE).
-    llama: folder of another Llama than the one the bundle names.
+    llama: folder, GGUF file or hub id of another Llama than the one the bundle names.
     device: auto, cpu, cuda, cuda:1, mps. dtype: auto, float32, bfloat16, float16.
     threads: CPU threads of the whole process.
     Raises BundleError or CheckpointError, in one line, if something is missing.

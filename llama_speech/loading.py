@@ -2,14 +2,17 @@
 
 import logging
 import os
+import re
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from llama_speech.bundle import Bundle
-from llama_speech.default_llama import PACKAGE, find_or_make_default_llama
-from speech_adapter.engine import LlamaEngine
+from llama_speech.bundle import Bundle, sha256_of
+from llama_speech.default_llama import PACKAGE, cache_dir, find_or_make_default_llama
+from speech_adapter.engine import LlamaEngine, TransformersEngine
+from speech_adapter.llama import LlamaOptions, convert_gguf, load_llama
 from speech_adapter.model import load_speech_model
 from speech_adapter.recognizer import SpeechRecognizer
 from speech_adapter.tokenizer import ChatTokenizer
@@ -55,26 +58,29 @@ class LoadedModel:
 def load_model(bundle: Bundle, llama: str | os.PathLike[str] | None, placement: Placement) -> LoadedModel:
     """The model of a bundle on its device.
 
-    llama: a folder instead of the Llama the bundle names. Raises BundleError, CheckpointError or ConfigError.
+    llama: a folder, a GGUF file or a hub id instead of the Llama the bundle names. Raises BundleError,
+    CheckpointError or ConfigError.
     """
     for component in ("speech_encoder", "speech_adapter"):
         bundle.component(component)
     device = placement.resolved()
-    folder = llama_folder(bundle, llama)
-    model = load_speech_model(bundle.folder, folder).eval().requires_grad_(False).to(device)
-    engine = load_engine(folder, device, placement.dtype)
-    tokenizer = ChatTokenizer.from_folder(folder)
+    source = llama_source(bundle, llama)
+    if isinstance(source, Path):
+        model = load_speech_model(bundle.folder, source)
+        engine, tokenizer = load_engine(source, device, placement.dtype), ChatTokenizer.from_folder(source)
+    else:
+        frozen = load_llama(source, LlamaOptions(dtype=placement.dtype, device=str(device)))
+        model = load_speech_model(bundle.folder, frozen.embedding_table.detach().float())
+        engine, tokenizer = TransformersEngine(frozen), frozen.tokenizer
+    model = model.eval().requires_grad_(False).to(device)
     recognizer = SpeechRecognizer(model.encoder, model.adapter, model.ctc, engine, tokenizer)
     return LoadedModel(recognizer, tokenizer, model.encoder.config.features)
 
 
-def llama_folder(bundle: Bundle, llama: str | os.PathLike[str] | None) -> Path:
-    """Folder of the Llama: the one named, the bundle's own, or the default one (downloaded if need be)."""
+def llama_source(bundle: Bundle, llama: str | os.PathLike[str] | None) -> Path | str:
+    """Folder or hub id of the Llama: the one named, the bundle's own, or the default one."""
     if llama is not None:
-        folder = Path(llama).expanduser()
-        if not (folder / "config.json").is_file():
-            raise CheckpointError(f"{folder} is not the folder of a Llama: it has no config.json")
-        return folder
+        return _named_llama(llama)
     if "llama" in bundle.components:
         return bundle.component("llama")
     package = bundle.info.llama.get("package")
@@ -83,6 +89,30 @@ def llama_folder(bundle: Bundle, llama: str | os.PathLike[str] | None) -> Path:
             f"bundle {bundle.folder} is for the Llama {package!r}: give its folder with --llama"
         )
     return find_or_make_default_llama()
+
+
+def _named_llama(llama: str | os.PathLike[str]) -> Path | str:
+    """A folder as it is, a GGUF file converted, anything like `owner/name` as a hub id."""
+    path = Path(llama).expanduser()
+    if path.suffix.lower() == ".gguf" and path.is_file():
+        return _converted(path)
+    if (path / "config.json").is_file():
+        return path
+    if isinstance(llama, str) and not path.exists() and re.fullmatch(r"[\w.-]+/[\w.-]+", llama):
+        return llama
+    raise CheckpointError(f"{path} is not the folder of a Llama: it has no config.json")
+
+
+def _converted(gguf_file: Path) -> Path:
+    """Folder with the Llama of a GGUF file, converted once and kept in the cache."""
+    folder = cache_dir() / "converted" / sha256_of(gguf_file)[:16]
+    if not (folder / "config.json").is_file():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        _log.info("converting %s (once)", gguf_file)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".making-") as work:
+            convert_gguf(gguf_file, Path(work) / "llama")
+            (Path(work) / "llama").replace(folder)
+    return folder
 
 
 def load_engine(folder: Path, device: torch.device, dtype: str) -> LlamaEngine:
@@ -94,7 +124,4 @@ def load_engine(folder: Path, device: torch.device, dtype: str) -> LlamaEngine:
             return FastEngine.from_folder(folder, dtype)
         except ConfigError as error:
             _log.info("the lean engine does not know this Llama (%s): using transformers", error)
-    from speech_adapter.engine import TransformersEngine
-    from speech_adapter.llama import LlamaOptions, load_llama
-
     return TransformersEngine(load_llama(folder, LlamaOptions(dtype=dtype, device=str(device))))

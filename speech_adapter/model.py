@@ -84,8 +84,8 @@ def save_speech_model(
     save_component(folder / "speech_adapter", component, model.adapter.config, training, storage)
 
 
-def load_speech_model(folder: Path, llama: Path) -> SpeechModel:
-    """Read both components and bind the CTC head to a Llama folder.
+def load_speech_model(folder: Path, llama: Path | Tensor) -> SpeechModel:
+    """Read both components and bind the CTC head to a Llama: its folder, or its embedding matrix.
 
     Raises CheckpointError when files are missing or damaged, or when the Llama has other sizes.
     """
@@ -94,15 +94,16 @@ def load_speech_model(folder: Path, llama: Path) -> SpeechModel:
     sizes = load_config(folder / "speech_adapter", AdapterConfig)
     component = AdapterComponent(SpeechAdapter(sizes), CtcHead(sizes.ctc_vocabulary, sizes.d_llama))
     load_weights(folder / "speech_adapter", component)
-    embeddings = read_token_embeddings(llama)
+    embeddings = llama if isinstance(llama, Tensor) else read_token_embeddings(llama)
+    name = "the Llama given" if isinstance(llama, Tensor) else llama
     if embeddings.shape[1] != sizes.d_llama:
         raise CheckpointError(
-            f"{folder} is for a Llama of width {sizes.d_llama}, {llama} has {embeddings.shape[1]}: "
+            f"{folder} is for a Llama of width {sizes.d_llama}, {name} has {embeddings.shape[1]}: "
             "use the one it was trained for"
         )
     if component.ctc.token_ids.numel() and int(component.ctc.token_ids.max()) >= len(embeddings):
         raise CheckpointError(
-            f"{llama} has {len(embeddings)} tokens, {folder} uses others: take its own Llama"
+            f"{name} has {len(embeddings)} tokens, {folder} uses others: take its own Llama"
         )
     component.ctc.bind(embeddings)
     return SpeechModel(encoder, component.adapter, component.ctc)

@@ -13,7 +13,11 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     """Which model runs, and on what."""
     group = parser.add_argument_group("model")
     group.add_argument("--model", metavar="FOLDER", help="bundle with the weights (default: the shipped one)")
-    group.add_argument("--llama", metavar="LLAMA", help="folder of the Llama (default: the bundle's own)")
+    group.add_argument(
+        "--llama",
+        metavar="LLAMA",
+        help="folder, GGUF file or hub id of the Llama (default: the bundle's own)",
+    )
     group.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (default: auto)")
     group.add_argument(
         "--dtype",

@@ -2,15 +2,20 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
 
 import llama_speech
 from llama_speech.bundle import BundleInfo, read_bundle, write_manifest
-from llama_speech.loading import Placement, llama_folder, load_engine
+from llama_speech.loading import Placement, llama_source, load_engine
 from speech_adapter.engine_fast import FastEngine
 from speech_core.errors import BundleError, CheckpointError, ConfigError
+from tests.fakes import TinyLlama
+from tests.gguf_files import write_gguf
+
+SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 
 
 def test_the_lean_engine_runs_on_a_cpu(tiny_stack):
@@ -29,14 +34,39 @@ def test_a_llama_the_lean_engine_does_not_know_runs_on_transformers(tiny_stack, 
 
 def test_which_llama(tiny_stack, tmp_path, monkeypatch):
     bundle = read_bundle(tiny_stack.bundle)
-    assert llama_folder(bundle, tiny_stack.llama) == tiny_stack.llama
-    assert llama_folder(bundle, str(tiny_stack.llama)) == tiny_stack.llama
+    assert llama_source(bundle, tiny_stack.llama) == tiny_stack.llama
+    assert llama_source(bundle, str(tiny_stack.llama)) == tiny_stack.llama
     with pytest.raises(CheckpointError, match=r"is not the folder of a Llama: it has no config\.json"):
-        llama_folder(bundle, tmp_path)
+        llama_source(bundle, tmp_path)
     with pytest.raises(BundleError, match="is for the Llama None: give its folder with --llama"):
-        llama_folder(bundle, None)
+        llama_source(bundle, None)
     monkeypatch.setenv("LLAMA_SPEECH_LLAMA", str(tiny_stack.llama))
-    assert llama_folder(bundle, None) == tiny_stack.llama
+    assert llama_source(bundle, None) == tiny_stack.llama
+
+
+def test_a_gguf_file_is_converted_once(tiny_stack, tmp_path, monkeypatch):
+    monkeypatch.setenv("LLAMA_SPEECH_CACHE", str(tmp_path / "cache"))
+    file = tmp_path / "tiny.gguf"
+    write_gguf(file, TinyLlama().build())
+    bundle = read_bundle(tiny_stack.bundle)
+    folder = llama_source(bundle, file)
+    assert isinstance(folder, Path)
+    written = (folder / "model.safetensors").stat().st_mtime_ns
+    assert llama_source(bundle, str(file)) == folder
+    assert (folder / "model.safetensors").stat().st_mtime_ns == written
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+
+
+def test_a_hub_id_runs_on_transformers(tiny_stack, monkeypatch):
+    """A hub cannot be reached in a test: the id is made to mean the folder."""
+    from speech_adapter import llama as llama_module
+
+    located = llama_module._locate(tiny_stack.llama)
+    monkeypatch.setattr(llama_module, "_locate", lambda source: located)
+    model = llama_speech.load(tiny_stack.bundle, "owner/tiny-llama", dtype="float32")
+    lean = llama_speech.load(tiny_stack.bundle, tiny_stack.llama, dtype="float32")
+    sample = next(iter(sorted(SAMPLES.glob("*.flac"))))
+    assert model.transcribe(sample).text == lean.transcribe(sample).text != ""
 
 
 def test_a_bundle_may_hold_its_llama(tiny_stack, tmp_path):
