@@ -6,6 +6,7 @@ A run directory holds `checkpoint/` (the last state, complete or absent), `expor
 Starting the same command again goes on from the last checkpoint; SIGTERM and Ctrl-C write one first.
 """
 
+import contextlib
 import json
 import logging
 import math
@@ -53,8 +54,12 @@ class LoopConfig:
     def __post_init__(self) -> None:
         if self.precision not in ("fp32", "bf16", "auto"):
             raise ConfigError(f"precision is {self.precision!r}: use fp32, bf16 or auto")
-        if self.max_steps < 1 or self.accumulate < 1 or self.decay_steps > self.max_steps:
-            raise ConfigError("need max_steps >= 1, accumulate >= 1 and decay_steps <= max_steps")
+        if self.max_steps < 1 or self.accumulate < 1 or not 0 <= self.decay_steps <= self.max_steps:
+            raise ConfigError("need max_steps >= 1, accumulate >= 1 and 0 <= decay_steps <= max_steps")
+        if self.evaluate_every_steps < 1 or self.log_every_steps < 1:
+            raise ConfigError("evaluate_every_steps and log_every_steps must be at least 1")
+        if self.learning_rate <= 0 or not 0 <= self.average_decay < 1:
+            raise ConfigError("need learning_rate > 0 and 0 <= average_decay < 1")
 
     def rate(self, step: int) -> float:
         """Learning rate of a step, counted from 0: warm-up, constant, linear decay."""
@@ -138,13 +143,17 @@ class TrainingLoop:
     """One run of a task; `run` returns the last evaluation."""
 
     def __init__(self, task: Task, config: LoopConfig) -> None:
-        from accelerate import Accelerator
+        from accelerate import Accelerator, DistributedDataParallelKwargs
         from torch.utils.tensorboard import SummaryWriter
 
         torch.manual_seed(config.seed)
         self.task, self.config = task, config
-        self.precision = choose_precision(config.precision, task.model)
-        self.accelerator = Accelerator(mixed_precision="bf16" if self.precision == "bf16" else "no")
+        self.precision = choose_precision(self._wanted_precision(), task.model)
+        self.accelerator = Accelerator(
+            mixed_precision="bf16" if self.precision == "bf16" else "no",
+            # A step may leave weights out: codebooks not drawn, boundary embeddings in the CTC stage.
+            kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
+        )
         groups = task.parameter_groups(config.learning_rate)
         optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas, fused=True)
         self.model, self.optimizer = self.accelerator.prepare(task.model, optimizer)
@@ -176,6 +185,13 @@ class TrainingLoop:
         logger.warning("stopping after this step (signal %d); the same command goes on from here", number)
         self._stop = True
 
+    def _agreed(self, wish: bool) -> bool:
+        """Whether any process wishes it (their clocks and signals differ); all processes must ask."""
+        if self.accelerator.num_processes == 1:
+            return wish
+        wishes = torch.tensor([float(wish)], device=self.accelerator.device)
+        return float(self.accelerator.reduce(wishes, reduction="sum")) > 0
+
     def _train(self) -> None:
         start = saved = time.monotonic()
         source = iter(self.task.batches)
@@ -191,10 +207,11 @@ class TrainingLoop:
                 recent = []
             if self.step % self.config.evaluate_every_steps == 0 and self.step < self.config.max_steps:
                 self._evaluate()
-            if now - saved > self.config.checkpoint_every_s:
+            if self._agreed(now - saved > self.config.checkpoint_every_s):
                 self._checkpoint()
                 saved = time.monotonic()
-            self._stop |= bool(self.config.stop_after_s) and now - start > self.config.stop_after_s
+            late = bool(self.config.stop_after_s) and now - start > self.config.stop_after_s
+            self._stop = self._agreed(self._stop or late)
 
     def _update(self, source: Iterator[Any]) -> Metrics:
         """One optimizer step over `accumulate` batches."""
@@ -260,13 +277,13 @@ class TrainingLoop:
             "train_hours": round(self.train_s / 3600, 3),
             "precision": self.precision,
             "seed": self.config.seed,
-            "metrics": metrics,
+            "metrics": finite(metrics),
         }
 
     def _record(self, kind: str, metrics: Metrics) -> None:
         if not self.accelerator.is_main_process:
             return
-        metrics = {name: value for name, value in metrics.items() if not math.isnan(value)}
+        metrics = finite(metrics)
         line = {"kind": kind, "step": self.step, "train_s": round(self.train_s, 1), **metrics}
         with (self.config.run_dir / "metrics.jsonl").open("a", encoding="utf-8") as out:
             out.write(json.dumps(line) + "\n")
@@ -277,11 +294,13 @@ class TrainingLoop:
         """Write the whole state beside the last one, then exchange them."""
         target, partial = self.config.run_dir / "checkpoint", self.config.run_dir / "checkpoint.partial"
         self.accelerator.save_state(str(partial))
+        self.accelerator.wait_for_everyone()  # each process writes a file
         if self.accelerator.is_main_process:
             if self.average:
                 torch.save(self.average.values, partial / "average.pt")
             position = {"step": self.step, "audio_s": self.audio_s, "train_s": self.train_s}
-            write_json(partial / "loop.json", {**position, "batches": self.task.batches.state_dict()})
+            batches = self.task.batches.state_dict()
+            write_json(partial / "loop.json", {**position, "precision": self.precision, "batches": batches})
             old = self.config.run_dir / "checkpoint.old"
             shutil.rmtree(old, ignore_errors=True)
             if target.exists():
@@ -290,11 +309,21 @@ class TrainingLoop:
             shutil.rmtree(old, ignore_errors=True)
         self.accelerator.wait_for_everyone()
 
+    def _last_checkpoint(self) -> Path | None:
+        """Where to go on from; `checkpoint.old` is left when a run ends between the two renames."""
+        folders = (self.config.run_dir / name for name in ("checkpoint", "checkpoint.old"))
+        return next((folder for folder in folders if folder.exists()), None)
+
+    def _wanted_precision(self) -> str:
+        """That of the options; a run goes on in the one it began with."""
+        folder = self._last_checkpoint()
+        if self.config.precision != "auto" or folder is None:
+            return self.config.precision
+        return str(read_json(folder / "loop.json").get("precision", "auto"))
+
     def _resume(self) -> None:
-        folder = self.config.run_dir / "checkpoint"
-        if not folder.exists() and (self.config.run_dir / "checkpoint.old").exists():
-            folder = self.config.run_dir / "checkpoint.old"  # interrupted between the two renames
-        if not folder.exists():
+        folder = self._last_checkpoint()
+        if folder is None:
             return
         self.accelerator.load_state(str(folder))
         position = read_json(folder / "loop.json")
@@ -302,7 +331,28 @@ class TrainingLoop:
         self.task.batches.load_state_dict(position["batches"])
         if self.average:
             self.average.values = torch.load(folder / "average.pt", weights_only=True)
+        if self.accelerator.is_main_process:
+            _forget_after(self.config.run_dir / "metrics.jsonl", self.step)
         logger.info("resuming at step %d after %.2f h of audio", self.step, self.audio_s / 3600)
+
+
+def finite(metrics: Metrics) -> Metrics:
+    """The figures JSON can hold; NaN stands for one that was not measured."""
+    return {name: value for name, value in metrics.items() if math.isfinite(value)}
+
+
+def _forget_after(path: Path, step: int) -> None:
+    """Drop the lines of steps that were lost with an interrupted run, and one cut short."""
+    if not path.exists():
+        return
+    kept = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        with contextlib.suppress(ValueError):
+            if json.loads(line)["step"] <= step:
+                kept.append(line + "\n")
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text("".join(kept), encoding="utf-8")
+    partial.replace(path)
 
 
 def choose_precision(wanted: str, model: nn.Module) -> str:
