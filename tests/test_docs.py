@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "RESULTS.md", "samples/README.md"]
-TESTED_BLOCK = re.compile(r"<!-- tested -->\n```(\w+)\n(.*?)```", re.DOTALL)
+TESTED_BLOCK = re.compile(r"<!-- (tested|tested without weights) -->\n```(\w+)\n(.*?)```", re.DOTALL)
 
 
 def read(name: str) -> str:
@@ -20,9 +20,10 @@ def read(name: str) -> str:
     return (ROOT / name).read_text(encoding="utf-8")
 
 
-def marked_blocks(language: str) -> list[str]:
-    """Blocks of README that are marked as tested, in one language."""
-    return [block for kind, block in TESTED_BLOCK.findall(read("README.md")) if kind == language]
+def marked_blocks(language: str, mark: str = "tested") -> list[str]:
+    """Blocks of README with one mark, in one language."""
+    found = TESTED_BLOCK.findall(read("README.md"))
+    return [block for its_mark, kind, block in found if (its_mark, kind) == (mark, language)]
 
 
 @pytest.fixture
@@ -105,6 +106,15 @@ def test_recipe_commands_in_documents_exist(document, module, rest):
     assert {option for option in named if option not in help_of(module)} == set(), document
 
 
+@pytest.mark.parametrize("block", marked_blocks("sh", "tested without weights"))
+def test_shell_examples_print_what_is_said(block, checkout):
+    """The line of README behind the block opens with `prints` and the output."""
+    promised = re.search(re.escape(block) + r"```\n\nprints `([^`]+)`", read("README.md"))
+    assert promised is not None
+    done = run(["bash", "-euo", "pipefail", "-c", block], checkout)
+    assert (done.returncode, done.stdout.strip()) == (0, promised.group(1)), done.stderr
+
+
 @pytest.mark.bundle
 @pytest.mark.parametrize("block", marked_blocks("sh"))
 def test_shell_examples_run(block, checkout):
@@ -125,4 +135,5 @@ def test_python_examples_run(block, checkout):
 
 def test_readme_has_tested_examples():
     assert marked_blocks("sh")
+    assert marked_blocks("sh", "tested without weights")
     assert marked_blocks("python")
