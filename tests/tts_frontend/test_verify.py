@@ -14,6 +14,7 @@ RIGHT = [
     ("$5.20", "five dollars twenty cents"),
     ("$5.2 million", "five point two million dollars"),
     ("2006-08-05", "August fifth two thousand six"),
+    ("2007-10-20", "October twentieth two thousand seven"),
     ("05/02/2017", "the second of May twenty seventeen"),
     ("10:05 p.m.", "ten o five p m"),
     ("2:00", "two o'clock"),

@@ -15,6 +15,7 @@ from tts_frontend.verify import Tables, Words
 SMALL: dict[str, int] = {word: number for number, word in enumerate(ONES)}
 TENS_OF = {word: 10 * number for number, word in enumerate(TENS) if number > 1}
 BIG = {word: 1000**number for number, word in enumerate(SCALES) if number > 0}
+ORDINAL_ENDS = ("th", "ths", "first", "second", "third", "thirds")
 ZEROS = frozenset(("o", "oh"))
 FRACTION_WORDS = {"half": "two", "halves": "two", "quarter": "four", "quarters": "four", "a": "one"}
 
@@ -98,6 +99,8 @@ def digits_of(words: Sequence[str]) -> str | None:
                 return None
         else:
             run.small(TENS_OF.get(word, SMALL.get(word, 0)))
+        if raw.endswith(ORDINAL_ENDS):
+            run.close()  # nothing is added to an ordinal: "twentieth two thousand" are two numbers
     run.close()
     return "".join(run.out)
 
