@@ -7,7 +7,8 @@ from typing import Protocol
 
 from llama_speech.results import Segment, Word
 
-_PAUSE_S = 0.5  # between words: ends a segment (times of words reach into the pause by themselves)
+_LONG_PAUSE_S = 1.5  # between words: ends a segment however short it is
+_SHORT_PAUSE_S = 0.5  # ends one of _SENTENCE_S or more (times of words reach into the pause by themselves)
 _SENTENCE_S = 4.0  # from here on the end of a sentence ends a segment
 _LONGEST_S = 10.0  # a longer segment is cut at its widest gap
 _SENTENCE_ENDS = (".", "!", "?", "…", "。", "！", "？")
@@ -129,9 +130,11 @@ def _cut(words: list[_Timed]) -> list[list[_Timed]]:
 def _ends(group: list[_Timed], following: _Timed) -> bool:
     """Whether a segment ends between its last word and the one after."""
     last = group[-1]
-    if following.start_s - last.end_s >= _PAUSE_S:
+    length_s = last.end_s - group[0].start_s
+    share = min(length_s / _SENTENCE_S, 1.0)
+    if following.start_s - last.end_s >= _LONG_PAUSE_S + share * (_SHORT_PAUSE_S - _LONG_PAUSE_S):
         return True
-    return last.text.rstrip().endswith(_SENTENCE_ENDS) and last.end_s - group[0].start_s >= _SENTENCE_S
+    return last.text.rstrip().endswith(_SENTENCE_ENDS) and length_s >= _SENTENCE_S
 
 
 def _widest_gap(group: list[_Timed]) -> int:

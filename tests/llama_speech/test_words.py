@@ -87,6 +87,16 @@ def test_a_pause_ends_a_segment():
     assert first.tokens + second.tokens == tuple(range(13))
 
 
+@pytest.mark.parametrize(
+    ("step_s", "pause_s", "segments"), [(0.1, 1.0, 1), (0.1, 1.8, 2), (0.7, 0.1, 1), (0.7, 1.2, 2)]
+)
+def test_the_longer_a_segment_the_shorter_the_pause_that_ends_it(step_s, pause_s, segments):
+    ids = [8] * 6 + [7] * 4
+    times = [(start + (pause_s if place >= 6 else 0), end + (pause_s if place >= 6 else 0))
+             for place, (start, end) in enumerate(steady(10, step_s))]  # fmt: skip
+    assert len(to_segments(result(times, ids), (0.0, 20.0), decode, first_id=0)) == segments
+
+
 def test_a_sentence_ends_a_segment_that_is_long_enough():
     first, second = to_segments(result(steady(13, step_s=0.8)), (0.0, 20.0), decode, first_id=0)
     assert (first.text, second.text) == ("Hello, world.", "It is five o'clock.")
