@@ -161,7 +161,8 @@ class TrainingLoop:
         self.step, self.audio_s, self.train_s = 0, 0.0, 0.0
         config.run_dir.mkdir(parents=True, exist_ok=True)
         self._resume()
-        self.board = SummaryWriter(str(config.run_dir), purge_step=self.step)
+        main = self.accelerator.is_main_process
+        self.board = SummaryWriter(str(config.run_dir), purge_step=self.step) if main else None
         self._stop = False
 
     def _plain(self) -> nn.Module:
@@ -178,7 +179,8 @@ class TrainingLoop:
                 signal.signal(name, handler)
         metrics = {} if self._stop else self._evaluate()
         self._checkpoint()
-        self.board.close()
+        if self.board:
+            self.board.close()
         return metrics
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
@@ -281,7 +283,7 @@ class TrainingLoop:
         }
 
     def _record(self, kind: str, metrics: Metrics) -> None:
-        if not self.accelerator.is_main_process:
+        if self.board is None:
             return
         metrics = finite(metrics)
         line = {"kind": kind, "step": self.step, "train_s": round(self.train_s, 1), **metrics}
@@ -390,6 +392,7 @@ def mean_of_numbers(values: list[float]) -> float:
 def process_share() -> tuple[int, int]:
     """Number of this process and how many there are, as `accelerate` started them."""
     from accelerate import PartialState
+    from accelerate.utils import parse_flag_from_env
 
-    state = PartialState()
+    state = PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))  # as Accelerator reads it later
     return int(state.process_index), int(state.num_processes)

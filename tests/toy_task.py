@@ -1,6 +1,8 @@
 """The smallest task of the training loop: a line with dropout fitted to numbers made on the spot.
 
-python -m tests.toy_task RUN_DIR PAUSE_S        # a process of its own, slow enough to be interrupted
+    python -m tests.toy_task RUN_DIR PAUSE_S DROPOUT        # in a process of its own, or in several
+
+A pause before every batch gives time to interrupt it; of several processes the first waits least.
 """
 
 import math
@@ -16,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from recipes.training_loop import LoopConfig, plain_groups, run
+from recipes.training_loop import LoopConfig, plain_groups, process_share, run
 from speech_core.checkpoint import save_component
 
 
@@ -34,6 +36,7 @@ class Numbers:
     interrupt_at: int = -1  # sends SIGTERM to this process before that batch
     poison_at: int = -1
     pause_s: float = 0.0  # before every batch
+    share: tuple[int, int] = (0, 1)  # process, processes
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         while True:
@@ -42,7 +45,8 @@ class Numbers:
                 time.sleep(0.01)
             time.sleep(self.pause_s)
             self.position += 1
-            yield self.batch(self.position - 1)
+            process, processes = self.share
+            yield self.batch((self.position - 1) * processes + process)
 
     def batch(self, number: int) -> tuple[Tensor, Tensor]:
         x = torch.randn(self.items, 4, generator=torch.Generator().manual_seed(number))
@@ -105,4 +109,6 @@ def loop_config(folder: Path, **changes: Any) -> LoopConfig:
 
 
 if __name__ == "__main__":
-    run(Toy(batches=Numbers(pause_s=float(sys.argv[2]))), loop_config(Path(sys.argv[1])))
+    share = process_share()
+    batches = Numbers(pause_s=float(sys.argv[2]) * (1 + share[0]), share=share)
+    run(Toy(Line(float(sys.argv[3])), batches), loop_config(Path(sys.argv[1]), checkpoint_every_s=0.05))

@@ -133,7 +133,7 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(tmp_path, stop_at):
 def test_a_terminated_process_goes_on_as_if_nothing_had_been(tmp_path):
     expected, metrics = uninterrupted(tmp_path / "whole")
     folder = tmp_path / "parts"
-    command = [sys.executable, "-m", "tests.toy_task", str(folder), "0.5"]
+    command = [sys.executable, "-m", "tests.toy_task", str(folder), "0.5", "0.2"]
     process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"})
     deadline = time.monotonic() + 120
     while not (folder / "metrics.jsonl").exists() or len(lines(folder)) < 3:
@@ -146,6 +146,21 @@ def test_a_terminated_process_goes_on_as_if_nothing_had_been(tmp_path):
     resumed = Toy()
     assert run(resumed, loop_config(folder)) == metrics
     assert same(weights(resumed), weights(expected))
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one_with_twice_the_batches(tmp_path):
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    environment = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
+    command = [*launcher, "-m", "tests.toy_task", str(tmp_path / "two"), "0.02", "0.0"]
+    subprocess.run(command, cwd=ROOT, env=environment, check=True, timeout=240)
+    run(Toy(Line(dropout=0.0)), loop_config(tmp_path / "one", accumulate=2))
+    one, two = Line(), Line()
+    load_weights(tmp_path / "one" / "export", one)
+    load_weights(tmp_path / "two" / "export", two)
+    torch.testing.assert_close(two.state_dict(), one.state_dict(), atol=1e-6, rtol=1e-5)
+    assert [line["step"] for line in lines(tmp_path / "two")] == list(range(1, 13))
+    assert len(list((tmp_path / "two").glob("events.out.tfevents.*"))) == 1
 
 
 def test_a_signal_is_only_caught_while_training(tmp_path):
@@ -241,7 +256,7 @@ def test_a_gradient_that_is_not_finite_changes_nothing(tmp_path, caplog):
     assert all(bool(torch.isfinite(value).all()) for value in seen[4].values())
     assert "not finite" in caplog.text
     assert "loss" not in next(line for line in lines(tmp_path) if line["step"] == 4)
-    loop.board.close()
+    loop.accelerator.end_training()
 
 
 def test_gradients_are_clipped_and_their_norm_before_is_logged(tmp_path):
@@ -257,7 +272,7 @@ def test_gradients_are_clipped_and_their_norm_before_is_logged(tmp_path):
     figures = loop._update(iter(task.batches))
     assert norms[0] == pytest.approx(0.01, rel=1e-3)
     assert figures["gradient_norm"] > 0.1
-    loop.board.close()
+    loop.accelerator.end_training()
 
 
 def test_the_scale_of_a_group_multiplies_the_rate(tmp_path):
@@ -345,7 +360,7 @@ def test_a_run_goes_on_in_the_precision_it_began_with(tmp_path, monkeypatch):
     AcceleratorState._reset_state(reset_partial_state=True)
     loop = TrainingLoop(Toy(), loop_config(tmp_path, precision="auto"))
     assert loop.precision == "bf16"
-    loop.board.close()
+    loop.accelerator.end_training()
 
 
 def test_auto_takes_one_of_both_precisions():
