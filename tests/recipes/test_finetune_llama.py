@@ -1,0 +1,93 @@
+"""The stage through the Llama: what learns, what stays, and that the loss falls."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from recipes import training_loop
+from recipes.data.features_cache import CacheItem, FeatureCacheWriter
+from recipes.data.manifests import Utterance
+from recipes.finetune_llama import RunConfig, build
+from recipes.training_loop import LoopConfig
+from speech_adapter.adapter import SpeechAdapter
+from speech_adapter.config import ADAPTER_PRESETS
+from speech_adapter.ctc import CtcHead
+from speech_adapter.model import SpeechModel, load_speech_model, read_token_embeddings, save_speech_model
+from speech_core.errors import ConfigError
+from speech_encoder.config import ENCODER_PRESETS
+from speech_encoder.conformer import SpeechEncoder
+from tests.fakes import TinyLlama
+
+
+@pytest.fixture
+def parts(tmp_path: Path) -> dict[str, Path]:
+    """A tiny Llama, a tiny speech model for it, and a cache of four items."""
+    llama = TinyLlama().save(tmp_path / "llama")
+    torch.manual_seed(0)
+    sizes = ADAPTER_PRESETS["tiny"]
+    ctc = CtcHead(sizes.ctc_vocabulary, sizes.d_llama)
+    ctc.token_ids = torch.arange(3, 3 + sizes.ctc_vocabulary)
+    ctc.bind(read_token_embeddings(llama))
+    model = SpeechModel(SpeechEncoder(ENCODER_PRESETS["tiny"]), SpeechAdapter(sizes), ctc)
+    stage = {"method": "CTC", "audio_hours": 0.0, "step": 0, "train_hours": 0.0}
+    save_speech_model(tmp_path / "speech", model, stage)
+    random = np.random.default_rng(0)
+    items = [
+        CacheItem(
+            Utterance(str(number), "", text, "en", "none", 1.2, "test", "CC0"),
+            random.normal(size=(120, 80)).astype(np.float16),
+        )
+        for number, text in enumerate(("a b", "ab ab", "b", "ba"))
+    ]
+    FeatureCacheWriter(tmp_path / "cache").write_shard(0, items)
+    return {"llama": llama, "init": tmp_path / "speech", "cache": tmp_path / "cache", "run": tmp_path / "run"}
+
+
+def config_for(parts: dict[str, Path], steps: int = 2, **changes) -> RunConfig:
+    loop = LoopConfig(
+        parts["run"], steps, learning_rate=0.05, warmup_steps=1, precision="fp32", average_decay=0.0
+    )
+    return RunConfig(loop, llama=parts["llama"], init=parts["init"], caches=(parts["cache"],), **changes)
+
+
+@pytest.mark.parametrize(
+    ("train", "changed"),
+    [
+        ("boundaries", {"boundaries"}),
+        ("adapter", {"boundaries", "adapter"}),
+        ("all", {"boundaries", "adapter", "encoder"}),
+    ],
+)
+def test_only_what_was_asked_for_learns(parts: dict[str, Path], train: str, changed: set[str]) -> None:
+    training_loop.run(build(config_for(parts, train=train)), config_for(parts).loop)
+    before = load_speech_model(parts["init"], parts["llama"])
+    after = load_speech_model(parts["run"] / "export", parts["llama"])
+    found = set()
+    for (name, old), new in zip(before.named_parameters(), after.parameters(), strict=True):
+        if not torch.equal(old, new):
+            found.add("boundaries" if name.endswith("boundaries") else name.split(".")[0])
+    assert found - {"ctc"} == changed
+
+
+def test_boundaries_learn_on_text_alone(parts: dict[str, Path]) -> None:
+    config = config_for(parts, steps=40, text_share=1.0)
+    task = build(config)
+    batch = next(iter(task.batches))
+    with torch.no_grad():
+        before = float(task.model(batch)[0])
+    training_loop.run(task, config.loop)
+    with torch.no_grad():
+        after = float(task.model(batch)[0])
+    assert after < 0.9 * before
+
+
+def test_the_record_keeps_the_stages_before(parts: dict[str, Path]) -> None:
+    task = build(config_for(parts))
+    assert [stage["method"] for stage in task.earlier] == ["CTC"]
+
+
+def test_an_unknown_part_is_refused(parts: dict[str, Path]) -> None:
+    with pytest.raises(ConfigError, match="boundaries, adapter, all"):
+        config_for(parts, train="llama")
