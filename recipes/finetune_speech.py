@@ -39,6 +39,7 @@ from speech_adapter.config import ADAPTER_PRESETS
 from speech_adapter.ctc import CtcHead
 from speech_adapter.model import SpeechModel, load_speech_model, read_token_embeddings, save_speech_model
 from speech_core.checkpoint import load_config, load_weights, write_json
+from speech_core.errors import ConfigError
 from speech_core.masks import Chunking
 from speech_encoder.config import ENCODER_PRESETS, EncoderConfig
 from speech_encoder.conformer import SpeechEncoder
@@ -58,8 +59,8 @@ class RunConfig:
     held_out_items: int = option(30, "items of each held-out cache to measure on")
     init: Path | None = option(None, "folder with speech_encoder and speech_adapter to go on from")
     encoder: Path | None = option(None, "folder of a pre-trained encoder to start from")
-    encoder_preset: str = option("small", f"encoder sizes without one: {', '.join(ENCODER_PRESETS)}")
-    adapter_preset: str = option("small", f"adapter sizes: {', '.join(ADAPTER_PRESETS)}")
+    encoder_preset: str = option("small", "encoder sizes without one", choices=ENCODER_PRESETS)
+    adapter_preset: str = option("small", "adapter sizes", choices=ADAPTER_PRESETS)
     vocabulary: int = option(4096, "Llama tokens the CTC head knows")
     small_units: int = option(512, "units of the auxiliary head on the encoder")
     auxiliary_weight: float = option(0.4, "weight of the auxiliary loss")
@@ -73,6 +74,12 @@ class RunConfig:
     spec_augment: bool = option(True, "mask bands and times of the features")
     chunk_share: float = option(0.4, "share of batches encoded in random blocks, for live use")
     encoder_rate: float = option(1.0, "learning rate of the encoder over that of the rest")
+
+    def __post_init__(self) -> None:
+        if self.weights and len(self.weights) != len(self.caches):
+            raise ConfigError(
+                f"{len(self.caches)} caches have {len(self.weights)} weights: give one for each"
+            )
 
 
 class CtcModel(nn.Module):
@@ -165,8 +172,9 @@ class CtcTask:
     def _transcribe(self, speech: SpeechModel, batches: list[SpeechBatch]) -> tuple[list[str], list[str]]:
         wanted: list[str] = []
         got: list[str] = []
+        device = speech.encoder.feature_mean.device
         for batch in batches:
-            log_probs, lengths = speech.ctc_log_probs(batch.features, batch.lengths)
+            log_probs, lengths = speech.ctc_log_probs(batch.features.to(device), batch.lengths.to(device))
             found = speech.ctc.greedy(log_probs, lengths)
             wanted += [text or "" for text in batch.texts]
             got += [self.model.targets.tokenizer.decode(item.token_ids) for item in found]
@@ -240,10 +248,12 @@ def _speech_model(config: RunConfig, targets: CtcTargets, cache: FeatureCache) -
 
 
 def _item_weights(config: RunConfig, cache: FeatureCache) -> NDArray[np.float64]:
-    """Zero for items without text or too long, else the weight of their cache."""
+    """Zero for items without text, with too much of it, or too long, else the weight of their cache."""
     labelled = np.array([text is not None for text in cache.texts]) & (
         cache.lengths <= config.max_item_frames
     )
+    letters = np.array([len(text or "") for text in cache.texts])
+    labelled &= letters <= config.most_letters_per_s * cache.lengths / cache.config.frame_rate_hz
     of_cache = np.asarray(config.weights or (1.0,) * len(config.caches), dtype=np.float64)
     weights = of_cache[cache.directory_numbers] * labelled
     return _limited(weights, cache, config.label_hours) if config.label_hours else weights
