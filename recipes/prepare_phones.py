@@ -54,7 +54,7 @@ class RunConfig:
 
 def speak_with_phones(
     text: str, voice: FliteVoice, random: np.random.Generator
-) -> tuple[Waveform, list[list[object]]]:
+) -> tuple[Waveform, list[tuple[str, float]]]:
     """Sound (samples,) at 16 kHz and its phones [name, end in seconds], at a random pitch, pace and timbre.
 
     Raises AudioError when flite fails.
@@ -68,7 +68,7 @@ def speak_with_phones(
     command = ["flite", "-voice", voice.name, "-psdur"]
     command += [part for name, value in settings.items() for part in ("--setf", f"{name}={value:.3f}")]
     audio, rate, printed = _run_flite(command, text)
-    phones: list[list[object]] = [
+    phones: list[tuple[str, float]] = [
         [name, round(float(end) / timbre, 3)] for name, end in _PHONE.findall(printed)
     ]
     if not phones:
