@@ -69,7 +69,7 @@ def speak_with_phones(
     command += [part for name, value in settings.items() for part in ("--setf", f"{name}={value:.3f}")]
     audio, rate, printed = _run_flite(command, text)
     phones: list[tuple[str, float]] = [
-        [name, round(float(end) / timbre, 3)] for name, end in _PHONE.findall(printed)
+        (name, round(float(end) / timbre, 3)) for name, end in _PHONE.findall(printed)
     ]
     if not phones:
         raise AudioError("flite printed no phones")
