@@ -1,6 +1,7 @@
 """From what the recognizer says of one piece to timed words and to segments as long as a subtitle."""
 
 import math
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -74,12 +75,19 @@ def group_words(token_ids: Sequence[int], decode: Decode) -> list[tuple[str, int
         else:
             words.append((fresh, pending_from, place))
         pending_from = place
-    return [(_spaced(text), first, last) for text, first, last in words if text.strip()]
+    return [(_spaced(text), first, last) for text, first, last in words if one_line(text)]
 
 
 def _spaced(text: str) -> str:
     """One space before the word if there was any, and none elsewhere but between."""
-    return (" " if text[0].isspace() else "") + " ".join(text.split())
+    return (" " if text[0].isspace() else "") + one_line(text)
+
+
+def one_line(text: str) -> str:
+    """The text with single spaces and without control characters, which could steer a terminal."""
+    return " ".join(
+        "".join(mark for mark in text if mark.isspace() or unicodedata.category(mark) != "Cc").split()
+    )
 
 
 def to_segments(
@@ -90,7 +98,7 @@ def to_segments(
     bounds_s: where the piece starts and ends in the recording. Times never run backwards or leave the piece.
     Without token times the piece is one segment without words. No text, no segment.
     """
-    if not recognized.text.strip():
+    if not one_line(recognized.text):
         return []
     words = _timed_words(recognized, bounds_s, decode)
     if not words:
@@ -175,7 +183,7 @@ def _whole(recognized: Recognized, bounds_s: tuple[float, float], number: int) -
         id=number,
         start=bounds_s[0],
         end=bounds_s[1],
-        text=" ".join(recognized.text.split()),
+        text=one_line(recognized.text),
         tokens=tuple(recognized.token_ids),
         avg_logprob=recognized.avg_logprob,
         no_speech_prob=recognized.no_speech_prob,

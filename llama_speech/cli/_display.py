@@ -36,11 +36,11 @@ class Display:
 
         from speech_core.audio import probe_duration_s
 
-        durations = [None if path is None else probe_duration_s(path) for path in paths]
-        known = None not in durations
+        # A file without a length is one that will fail; only standard input can be of any length.
+        total_s = None if None in paths else sum(probe_duration_s(path) or 0.0 for path in paths if path)
         self._bar = tqdm(
-            total=sum(duration or 0.0 for duration in durations) if known else None,
-            bar_format=_BAR if known else _BAR_OPEN_END,
+            total=total_s,
+            bar_format=_BAR if total_s else _BAR_OPEN_END,
             file=sys.stderr,
             leave=True,
         )
@@ -48,7 +48,7 @@ class Display:
     def advance(self, done_s: float) -> None:
         """So many seconds of audio are done."""
         if self._bar is not None:
-            room = done_s if self._bar.total is None else self._bar.total - self._bar.n
+            room = self._bar.total - self._bar.n if self._bar.total else done_s
             self._bar.update(min(done_s, room))
 
     def result(self, text: str) -> None:

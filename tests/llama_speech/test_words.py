@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from llama_speech.words import group_words, to_segments
+from llama_speech.words import group_words, one_line, to_segments
 
 PIECES = [" He", "llo", ",", " wor", "ld", ".", " It", " is", " five", " o", "'", "clock", "."]
 
@@ -61,6 +61,12 @@ def test_line_breaks_become_spaces():
     whole = Result(decode_parts(list(range(8))), list(range(8)), [0.0] * 8, [])
     (segment,) = to_segments(whole, (0.0, 1.0), decode_parts, first_id=0)
     assert segment.text == 'A: "B C'
+
+
+def test_control_characters_are_left_out():
+    assert one_line("a\x1b[31m b\x00\x07c\u0085d") == "a[31m bc d"
+    assert group_words([0, 1], lambda ids: " a\x07" + " \x1b" * (len(ids) - 1)) == [(" a", 0, 1)]
+    assert to_segments(Result("\x07", [0], [0.0], []), (0.0, 1.0), lambda ids: "\x07", first_id=0) == []
 
 
 def test_one_segment_with_words():
