@@ -84,8 +84,10 @@ def test_audio_is_looped_to_the_length(tmp_path):
 
 
 def test_wrong_options_are_one_line(capsys):
-    assert benchmark.main(["--steps", "0"]) == 2
-    assert capsys.readouterr().err.count("\n") == 1
+    with pytest.raises(SystemExit) as stopped:
+        benchmark.main(["--steps", "0"])
+    assert stopped.value.code == 2
+    assert capsys.readouterr().err.endswith("steps, threads and repeats must be at least 1\n")
 
 
 def test_samples_are_the_default_audio():
