@@ -5,6 +5,7 @@ Loading builds the model from `config.json` alone; names and shapes must match e
 
 import dataclasses
 import json
+import os
 import types
 import typing
 from pathlib import Path
@@ -51,7 +52,7 @@ def config_from_dict(cls: type[Config], values: dict[str, Any]) -> Config:
 
 def write_json(path: Path, value: Any) -> None:
     """Write JSON so that the file is either the old or the whole new one. Raises ValueError for NaN."""
-    partial = path.with_name(path.name + ".partial")
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")  # several processes may write the same
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
     partial.write_text(text + "\n", encoding="utf-8")
     partial.replace(path)

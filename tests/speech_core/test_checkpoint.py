@@ -1,6 +1,7 @@
 """A component comes back from disk as it was; all else is refused with one line; nothing is unpickled."""
 
 import json
+import multiprocessing
 from dataclasses import dataclass, field
 
 import pytest
@@ -205,3 +206,20 @@ def test_json_is_written_whole_or_not_at_all(tmp_path):
     with pytest.raises(ValueError, match="JSON"):  # NaN is no JSON; other readers would choke on it
         write_json(path, {"loss": float("nan")})
     assert path.read_bytes() == before
+
+
+def test_processes_may_write_the_same_json_at_the_same_time(tmp_path):
+    path, context = tmp_path / "run.json", multiprocessing.get_context("fork")
+    writers = [context.Process(target=write_often, args=(path,)) for _ in range(3)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert [writer.exitcode for writer in writers] == [0, 0, 0]
+    assert read_json(path) == {"a": list(range(50))}
+    assert [file.name for file in tmp_path.iterdir()] == ["run.json"]
+
+
+def write_often(path) -> None:
+    for _ in range(60):
+        write_json(path, {"a": list(range(50))})
