@@ -41,8 +41,7 @@ def test_processes_get_different_batches_of_one_epoch(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_pretraining_runs_on_two_processes(tmp_path: Path) -> None:
     cache, run_dir = write_cache(tmp_path / "cache", 60), tmp_path / "run"
-    launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2"]
-    launch += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "-m"]
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m"]
     recipe = [
         "recipes.pretrain_encoder",
         "--preset",
@@ -54,6 +53,8 @@ def test_pretraining_runs_on_two_processes(tmp_path: Path) -> None:
     ]
     recipe += ["--max-steps", "4", "--learning-rate", "1e-3", "--batch-frames", "600", "--precision", "fp32"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
+    environment["ACCELERATE_USE_CPU"] = "true"  # `accelerate launch --cpu` starts one process without MPI
     subprocess.run([*launch, *recipe], check=True, env=environment, timeout=240, cwd=tmp_path)
     assert read_json(run_dir / "checkpoint" / "loop.json")["step"] == 4
+    assert (run_dir / "checkpoint" / "random_states_1.pkl").is_file()  # there were two
     assert (run_dir / "export" / "speech_encoder" / "model.safetensors").is_file()
