@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import subprocess
 import zipfile
 
 import pytest
@@ -63,7 +64,7 @@ def test_made_once_then_offline(package, monkeypatch):
     assert [path.name for path in cache_dir().iterdir()] == ["default-llama"]  # nothing is left lying about
     assert FastEngine.from_folder(folder, "float32").run(torch.tensor([[5, 6]])).logits.shape == (1, 1, 260)
     package.unlink()
-    monkeypatch.setattr(default_llama.subprocess, "run", no_download)
+    monkeypatch.setattr(subprocess, "run", no_download)
     assert find_or_make_default_llama() == folder
 
 

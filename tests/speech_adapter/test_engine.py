@@ -44,7 +44,7 @@ def test_cached_equals_uncached(engine, sizes):
         hidden.append(output.hidden)
     close(torch.cat(logits, 1), whole.logits)
     close(torch.cat(hidden, 1), whole.hidden)
-    assert cache.lengths.tolist() == [12]
+    assert output.cache.lengths.tolist() == [12]
 
 
 def test_padding_does_not_leak(engine):

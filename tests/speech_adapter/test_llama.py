@@ -1,5 +1,6 @@
 """Loading a frozen Llama: folders, GGUF files, precision, and what goes wrong."""
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -9,7 +10,6 @@ import pytest
 import torch
 from transformers import AutoTokenizer, LlamaForCausalLM
 
-from speech_adapter import llama as llama_module
 from speech_adapter.llama import LlamaOptions, convert_gguf, load_llama
 from speech_adapter.prompts import Turn, render
 from speech_core.errors import CheckpointError, ConfigError
@@ -106,9 +106,9 @@ def test_loading_in_few_bits(tmp_path, ids, bits, tolerance):
 
 
 def test_few_bits_without_the_library(llama_folder, monkeypatch):
-    find_spec = llama_module.importlib.util.find_spec
+    find_spec = importlib.util.find_spec
     monkeypatch.setattr(
-        llama_module.importlib.util,
+        importlib.util,
         "find_spec",
         lambda name, *rest: None if name == "bitsandbytes" else find_spec(name, *rest),
     )

@@ -9,7 +9,7 @@ from speech_adapter.ctc import CtcHead
 from speech_adapter.engine import TransformersEngine
 from speech_adapter.engine_fast import FastEngine
 from speech_adapter.prompts import Speech, recognition_turns, render
-from speech_adapter.recognizer import RecognizerOptions, SpeechRecognizer
+from speech_adapter.recognizer import RecognizerOptions, SpeechRecognizer, likeness
 from speech_adapter.sequence import build_sequence
 from speech_adapter.stopping import speech_token_limit
 from speech_core.errors import InputError
@@ -47,9 +47,14 @@ def parts(request, llama):
     return encoder, adapter, ctc
 
 
+def make(parts, engine, tokenizer, options=None):
+    encoder, adapter, ctc = parts
+    return SpeechRecognizer(encoder, adapter, ctc, engine, tokenizer, options)
+
+
 @pytest.fixture
 def recognizer(parts, llama, llama_folder, tokenizer):
-    return SpeechRecognizer(*parts, FastEngine.from_folder(llama_folder, "float32"), tokenizer)
+    return make(parts, FastEngine.from_folder(llama_folder, "float32"), tokenizer)
 
 
 @pytest.fixture(scope="module")
@@ -97,9 +102,9 @@ def test_batch_equals_single(recognizer, features, mode):
 
 def test_bounds_on_memory_change_nothing(parts, llama, tokenizer, features):
     engine = TransformersEngine(llama)
-    wide = SpeechRecognizer(*parts, engine, tokenizer).transcribe(features)
+    wide = make(parts, engine, tokenizer).transcribe(features)
     options = RecognizerOptions(batch_frames=100, batch_positions=30)
-    narrow = SpeechRecognizer(*parts, engine, tokenizer, options).transcribe(features)
+    narrow = make(parts, engine, tokenizer, options).transcribe(features)
     for one, other in zip(wide, narrow, strict=True):
         assert_same(one, other)
 
@@ -107,7 +112,7 @@ def test_bounds_on_memory_change_nothing(parts, llama, tokenizer, features):
 def test_ctc_mode_is_the_draft_without_the_llama(parts, llama, tokenizer, features):
     encoder, adapter, ctc = parts
     engine = CountingEngine(TransformersEngine(llama))
-    results = SpeechRecognizer(*parts, engine, tokenizer).transcribe(features, mode="ctc")
+    results = make(parts, engine, tokenizer).transcribe(features, mode="ctc")
     assert engine.runs == 0
     for segment, result in zip(features, results, strict=True):
         with torch.inference_mode():
@@ -122,7 +127,7 @@ def test_nothing_heard_is_nothing_said(parts, llama, tokenizer, features):
     """Blanks everywhere: no words, and the Llama is not asked for them."""
     parts[2].bias.data[0] = 1e4
     engine = CountingEngine(TransformersEngine(llama))
-    recognizer = SpeechRecognizer(*parts, engine, tokenizer)
+    recognizer = make(parts, engine, tokenizer)
     for result in recognizer.transcribe([*features, torch.zeros(0, 80)]):
         assert (result.text, result.token_ids, result.token_times_s) == ("", [], [])
         assert result.no_speech_prob == pytest.approx(1.0)
@@ -161,3 +166,24 @@ def test_bad_input_is_refused(recognizer):
         recognizer.transcribe([torch.zeros(5, 79)])
     with pytest.raises(InputError, match="'fast'"):
         recognizer.transcribe([torch.zeros(5, 80)], mode="fast")
+
+
+def test_likeness_counts_common_words_in_order():
+    assert likeness("He was here.", "he was here.") == 1.0
+    assert likeness("a b c d", "a b c x") == 0.75
+    assert likeness("a b", "c d") == 0.0
+    assert likeness("", "") == 1.0
+    assert likeness("a", "") == 0.0
+
+
+def test_an_answer_unlike_the_draft_gives_way_to_it(recognizer, parts, llama_folder, tokenizer, features):
+    """A random Llama repeats nothing: with the rail every result is the draft, without it none need be."""
+    engine = FastEngine.from_folder(llama_folder, "float32")
+    railed = make(parts, engine, tokenizer, RecognizerOptions(agreement=1.0))
+    drafts = recognizer.transcribe(features, mode="ctc")
+    answers = recognizer.transcribe(features)
+    kept = railed.transcribe(features)
+    assert [one.text for one in answers] != [one.text for one in drafts]
+    for draft, answer, one in zip(drafts, answers, kept, strict=True):
+        assert one.text in (draft.text, answer.text)
+        assert likeness(one.text, draft.text) == 1.0

@@ -78,7 +78,8 @@ def test_padding(llama, boundaries, side):
 
 def test_answer_places_predict_the_labels(llama, boundaries):
     """The loss there equals the usual shifted loss, and its gradient reaches speech and boundaries alone."""
-    speech = Speech(speech_of(3).embeds.requires_grad_())
+    embeds = speech_of(3).embeds.requires_grad_()
+    speech = Speech(embeds)
     items = [
         build_sequence([[5, 6], speech, [7]], llama.embed, boundaries, [8, 9, 2]),
         build_sequence([[5]], llama.embed, boundaries, [4, 2]),
@@ -94,7 +95,8 @@ def test_answer_places_predict_the_labels(llama, boundaries):
     ).loss
     torch.testing.assert_close(loss, shifted, atol=1e-5, rtol=1e-5)
     loss.backward()
-    assert speech.embeds.grad.abs().sum() > 0
+    assert embeds.grad is not None
+    assert embeds.grad.abs().sum() > 0
     assert boundaries.grad.abs().sum() > 0
     assert all(parameter.grad is None for parameter in llama.model.parameters())
 
