@@ -14,12 +14,16 @@ from llama_speech.default_llama import PACKAGE, cache_dir, find_or_make_default_
 from speech_adapter.engine import LlamaEngine, TransformersEngine
 from speech_adapter.llama import LlamaOptions, convert_gguf, load_llama
 from speech_adapter.model import load_speech_model
-from speech_adapter.recognizer import SpeechRecognizer
+from speech_adapter.recognizer import RecognizerOptions, SpeechRecognizer
 from speech_adapter.tokenizer import ChatTokenizer
 from speech_core.errors import BundleError, CheckpointError, ConfigError
 from speech_encoder.config import FeatureConfig
 
 _log = logging.getLogger(__name__)
+
+# A safety rail for small Llamas: an answer with fewer words of the CTC draft in common is no transcript but a
+# reply, a loop or a refusal, and the draft is given instead (chosen on dev data, RESULTS.md).
+AGREEMENT = 0.7
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,8 @@ def load_model(bundle: Bundle, llama: str | os.PathLike[str] | None, placement: 
         model = load_speech_model(bundle.folder, frozen.embedding_table.detach().float())
         engine, tokenizer = TransformersEngine(frozen), frozen.tokenizer
     model = model.eval().requires_grad_(False).to(device)
-    recognizer = SpeechRecognizer(model.encoder, model.adapter, model.ctc, engine, tokenizer)
+    options = RecognizerOptions(agreement=AGREEMENT)
+    recognizer = SpeechRecognizer(model.encoder, model.adapter, model.ctc, engine, tokenizer, options)
     return LoadedModel(recognizer, tokenizer, model.encoder.config.features)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 
 import torch
 from torch import Tensor
@@ -33,10 +34,11 @@ _SURE_POSITIONS = 3  # no_speech_prob looks at so many positions that sound most
 
 @dataclass(frozen=True)
 class RecognizerOptions:
-    """Bounds on memory; results do not depend on them."""
+    """Bounds on memory, on which results do not depend, and how far the Llama may leave the draft."""
 
     batch_frames: int = 24_000  # mel frames encoded at once, padding included
     batch_positions: int = 4_096  # positions the Llama runs at once, padding included
+    agreement: float = 0.0  # likeness of answer and draft, 0 to 1, below which the draft is kept; 0: never
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,9 @@ class SpeechRecognizer:
                 prefix,
             )
             for row, answer in zip(rows, answers, strict=True):
-                results[row] = self._result(heard[row], answer.token_ids, answer.log_probs)
+                told = self._result(heard[row], answer.token_ids, answer.log_probs)
+                if likeness(told.text, results[row].text) >= self._options.agreement:
+                    results[row] = told
         return results
 
     def _prompt(self, language: str) -> tuple[KeyValueCache, list[int]]:
@@ -172,7 +176,10 @@ class SpeechRecognizer:
         return build_sequence([Speech(heard.speech), suffix], self._engine.embed, self._adapter.boundaries)
 
     def _rules(self, heard: _Heard) -> StopRules:
-        return StopRules(self._tokenizer.end_ids, speech_token_limit(heard.duration_s))
+        limit = speech_token_limit(heard.duration_s)
+        if self._options.agreement > 0:  # an answer much longer than the draft would not be taken
+            limit = min(limit, 2 * len(heard.draft.token_ids) + 8)
+        return StopRules(self._tokenizer.end_ids, limit)
 
     def _token_text(self, token_id: int) -> str:
         return self._tokenizer.decode([token_id])
@@ -187,6 +194,14 @@ class SpeechRecognizer:
             no_speech_prob=heard.no_speech_prob,
             avg_logprob=sum(log_probs) / len(log_probs) if log_probs else 0.0,
         )
+
+
+def likeness(one: str, other: str) -> float:
+    """Share of the words of two texts that they have in common and in order, 0 to 1; case does not count."""
+    first, second = one.lower().split(), other.lower().split()
+    if not first and not second:
+        return 1.0
+    return SequenceMatcher(None, first, second, autojunk=False).ratio()
 
 
 def _batches(lengths: Sequence[int], limit: int) -> Iterator[list[int]]:
