@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from speech_core.attention import RotaryAttention, rotary_angles, rotate
+from speech_core.attention import RotaryAttention, attend, rotary_angles, rotate
 from speech_core.masks import Chunking, attention_mask, block_mask
 from tests import references
 from tests.streaming_checks import (
@@ -118,3 +118,18 @@ def test_an_empty_block_changes_nothing(attention):
     assert after[0] == 3
     assert torch.equal(after[1].keys, state[1].keys)
     assert torch.equal(after[1].values, state[1].values)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_16_bits_on_a_cpu_attend_as_32_do(dtype):
+    query, key, value = (torch.randn(2, 3, total, 8).to(dtype) for total in (5, 7, 7))
+    mask = torch.rand(2, 1, 5, 7) < 0.5
+    mask[..., 2] = True
+    exact = attend(query.float(), key.float(), value.float(), mask)
+    own = attend(query, key, value, mask)
+    assert own.dtype == dtype
+    torch.testing.assert_close(own.float(), exact, atol=0.03, rtol=0.03)
+    mask[:, :, :, 5] = False
+    poisoned = value.clone()
+    poisoned[:, :, 5] = 1e4
+    assert torch.equal(attend(query, key, poisoned, mask), attend(query, key, value, mask))
