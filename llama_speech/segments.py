@@ -26,7 +26,7 @@ class SegmentConfig:
     max_s: float = 30.0  # a piece is cut at its weakest place at the latest here
     long_pause_s: float = 2.0  # ends a piece however short it is
     short_pause_s: float = 0.15  # ends a piece of target length
-    pad_s: float = 0.3  # kept before and after the speech of a piece
+    pad_s: float = 0.6  # kept before and after the speech of a piece: less costs words at the edges
     min_speech_s: float = 0.1  # less speech than this in a piece is taken for noise
     enter: float = 0.5  # speech begins at this probability
     leave: float = 0.35  # and ends below this one
