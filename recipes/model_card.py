@@ -7,7 +7,7 @@ _HEAD = """---
 license: apache-2.0
 language: en
 pipeline_tag: automatic-speech-recognition
-tags: [llama, speech, conformer, best-rq]
+tags: [llama, speech, conformer]
 ---
 # {name}: ears for SmolLM2-135M-Instruct
 
@@ -32,9 +32,10 @@ nothing that reads the same sentence, and none of `samples/` was heard.
 """
 
 _LIMITS = """## Limits
-English only. Trained for hours on two CPU cores, not for weeks on many GPUs: it is weaker than Whisper
-wherever the table says so, most of all on lively, noisy or accented speech. Not for decisions about people.
-Synthetic voices carry the accents of their engines. The transcript may contain words that were not said.
+English only. Trained on two CPU cores for as long as the table says, not for weeks on many GPUs: it is
+weaker than Whisper wherever the table says so, most of all on lively, noisy or accented speech. Not for
+decisions about people. Synthetic voices carry the accents of their engines. The transcript may contain
+words that were not said.
 """
 
 

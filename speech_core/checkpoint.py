@@ -112,6 +112,7 @@ def save_component(
         tensors |= _store(name, tensor.detach().cpu().contiguous(), storage)
     partial = folder / "model.safetensors.partial"
     save_file(tensors, partial)
+    partial.chmod(0o644)  # for other users of an installed bundle too
     partial.replace(folder / "model.safetensors")
     write_json(folder / "config.json", config_to_dict(config))
     write_json(folder / "training.json", training)
