@@ -82,6 +82,7 @@ class SpeechRecognizer:
         self._engine, self._tokenizer = engine, tokenizer
         self._options = options or RecognizerOptions()
         self._prompts: dict[str, tuple[KeyValueCache, list[int]]] = {}
+        self._texts: dict[int, str] = {}  # of single tokens
 
     @property
     def position_s(self) -> float:
@@ -182,7 +183,9 @@ class SpeechRecognizer:
         return StopRules(self._tokenizer.end_ids, limit)
 
     def _token_text(self, token_id: int) -> str:
-        return self._tokenizer.decode([token_id])
+        if token_id not in self._texts:
+            self._texts[token_id] = self._tokenizer.decode([token_id])
+        return self._texts[token_id]
 
     def _result(self, heard: _Heard, token_ids: list[int], log_probs: list[float]) -> Recognition:
         peaks = peak_spans(heard.draft.starts, heard.draft.ends, self.position_s)

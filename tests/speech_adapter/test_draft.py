@@ -36,6 +36,21 @@ def test_the_rest_of_the_draft(draft, said, rest):
     assert run(draft, said) == rest
 
 
+def test_a_long_draft_is_followed_quickly():
+    """Work for each token is bounded, however long the draft is."""
+    calls = []
+
+    def text_of(token):
+        calls.append(token)
+        return str(token)
+
+    aligner = DraftAligner(range(1000), text_of)
+    for token in [*range(500), 5000, *range(500, 990)]:
+        aligner.accept(token)
+    assert aligner.rest() == [*range(990, 1000)]
+    assert len(calls) < 100 * 500  # the first half costs nothing
+
+
 def test_without_text_only_ids_count():
     assert run("a b c d e", "a c", with_text=False) == "d e"
     assert run("the cat sat", "the fat sat", with_text=False) == ""
