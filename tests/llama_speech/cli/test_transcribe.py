@@ -1,5 +1,6 @@
 """`llama-speech transcribe` with a tiny stack of the real parts: output, files, exit codes."""
 
+import functools
 import io
 import json
 import os
@@ -236,6 +237,8 @@ def test_interrupt_is_130_and_one_line(tiny_stack):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=ENVIRONMENT,
+        # started in the background by a shell, this test would hand on that interrupts are ignored
+        preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stderr is not None
     process.stderr.read(1)  # the bar is there: now it waits for the pipe
