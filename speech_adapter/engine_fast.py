@@ -35,7 +35,7 @@ from speech_adapter.kv_cache import (
     select_sessions,
     truncate_sessions,
 )
-from speech_adapter.llama_weights import LlamaSizes, read_sizes, read_weights, rotary_frequencies
+from speech_adapter.llama_weights import LlamaSizes, WeightFiles, read_sizes, rotary_frequencies
 from speech_core.errors import ConfigError
 
 Linear = Callable[[Tensor], Tensor]  # (rows, in) float32 -> (rows, out)
@@ -64,20 +64,20 @@ class FastEngine:
         self.d_model, self.vocab_size = sizes.d_model, sizes.vocab_size
         self.middle_layer = middle_layer(sizes.num_layers)
         self.max_positions = sizes.max_positions
-        self._embeddings = weights["model.embed_tokens.weight"].float()
+        self._embeddings = weights["model.embed_tokens.weight"].clone()  # not a view that keeps a file open
         self._frequencies = rotary_frequencies(sizes)
-        self._layers = [_pack_layer(sizes, weights, layer, chosen) for layer in range(sizes.num_layers)]
-        head = weights.get("lm_head.weight", weights["model.embed_tokens.weight"])
+        head = weights.get("lm_head.weight", self._embeddings)  # first, since it takes most memory on the way
         self._head = _pack(head.float() * weights["model.norm.weight"].float(), chosen)
+        self._layers = [_pack_layer(sizes, weights, layer, chosen) for layer in range(sizes.num_layers)]
 
     @classmethod
     def from_folder(cls, folder: Path, dtype: str = "auto") -> FastEngine:
         """Engine of a Llama folder; raises ConfigError for kinds of Llama it does not know."""
-        return cls(read_sizes(folder), read_weights(folder), dtype)
+        return cls(read_sizes(folder), WeightFiles(folder), dtype)
 
     def embed(self, token_ids: Tensor) -> Tensor:
         """Token embeddings, (...) int64 -> (..., d_model) float32."""
-        return functional.embedding(token_ids, self._embeddings)
+        return functional.embedding(token_ids, self._embeddings).float()
 
     @torch.inference_mode()
     def run(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -88,20 +88,33 @@ def _llama3_frequencies(frequencies: Tensor, rope: Mapping[str, Any]) -> Tensor:
     return keep * frequencies + (1 - keep) * frequencies / float(rope["factor"])
 
 
-def read_weights(folder: Path) -> dict[str, Tensor]:
-    """All tensors of a folder, from model.safetensors or the parts its index names."""
-    from safetensors.torch import load_file
+class WeightFiles(Mapping[str, Tensor]):
+    """Tensors of a Llama folder by name, each read from disk when it is asked for and not kept."""
 
-    index = folder / "model.safetensors.index.json"
-    names = {"model.safetensors"}
-    if index.is_file():
-        names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
-    tensors: dict[str, Tensor] = {}
-    for name in sorted(names):
-        if not (folder / name).is_file():
-            raise CheckpointError(f"{folder} has no {name}: give a folder of a Llama in safetensors")
-        tensors.update(load_file(folder / name))
-    return tensors
+    def __init__(self, folder: Path) -> None:
+        """Raises CheckpointError if model.safetensors, or a part that its index names, is missing."""
+        from safetensors import safe_open
+
+        index = folder / "model.safetensors.index.json"
+        names = {"model.safetensors"}
+        if index.is_file():
+            names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        self._files: dict[str, Any] = {}
+        for name in sorted(names):
+            if not (folder / name).is_file():
+                raise CheckpointError(f"{folder} has no {name}: give a folder of a Llama in safetensors")
+            file = safe_open(folder / name, framework="pt")
+            self._files.update(dict.fromkeys(file.keys(), file))  # type: ignore[no-untyped-call]
+
+    def __getitem__(self, name: str) -> Tensor:
+        tensor: Tensor = self._files[name].get_tensor(name)
+        return tensor
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        return len(self._files)
 
 
 def read_sizes(folder: Path) -> LlamaSizes:

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import save_file
 
 from speech_adapter.llama import load_llama
-from speech_adapter.llama_weights import LlamaSizes, read_sizes, read_weights, rotary_frequencies
+from speech_adapter.llama_weights import LlamaSizes, WeightFiles, read_sizes, rotary_frequencies
 from speech_core.errors import CheckpointError, ConfigError
 
 CONFIG = {
@@ -40,16 +40,19 @@ def test_weights_in_parts_are_joined(tmp_path):
     save_file({"b": torch.zeros(3)}, tmp_path / "model-2.safetensors")
     index = {"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}}
     (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
-    assert {name: len(tensor) for name, tensor in read_weights(tmp_path).items()} == {"a": 2, "b": 3}
+    weights = WeightFiles(tmp_path)
+    assert {name: len(tensor) for name, tensor in weights.items()} == {"a": 2, "b": 3}
+    assert len(weights) == 2
+    assert "c" not in weights
     (tmp_path / "model-2.safetensors").unlink()
     with pytest.raises(CheckpointError, match="model-2"):
-        read_weights(tmp_path)
+        WeightFiles(tmp_path)
 
 
 def test_missing_files_and_other_models_are_named(tmp_path):
     with pytest.raises(CheckpointError, match=r"config\.json"):
         read_sizes(tmp_path)
     with pytest.raises(CheckpointError, match=r"model\.safetensors"):
-        read_weights(tmp_path)
+        WeightFiles(tmp_path)
     with pytest.raises(ConfigError, match="'bert'"):
         LlamaSizes.from_config({"model_type": "bert"})
