@@ -27,8 +27,9 @@ Steel Sky and Drascula (free game data, redistributed with their notices, not so
 by Allison Smith (CC BY-SA 3.0), Picovoice wake word and intent clips (Apache-2.0). Synthetic English
 speech: sentences of Tatoeba (CC0), LibriTTS transcripts (CC BY 4.0) and everyday requests, spoken by hibari
 (Apache-2.0), Pico (Apache-2.0), flite slt, rms and kal16 (BSD style) and espeak-ng (the program is GPL-3.0,
-what it speaks is not), with random pitch, pace, timbre, noise, rooms and codecs. Nothing of any `dev` part,
-nothing that reads the same sentence, and none of `samples/` was heard.
+what it speaks is not), with random pitch, pace, timbre, noise, rooms and codecs. No clip and no
+sentence of a speech `dev` part or of `samples/` was heard; 61 sentences of the real recordings also stand in
+`dev` parts of text sets.
 """
 
 _LIMITS = """## Limits
