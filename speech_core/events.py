@@ -75,8 +75,8 @@ class PhoneGroup:
 class ProsodyEvent:
     """How one phone is said.
 
-    log_duration: natural logarithm of seconds; log_f0: mean natural logarithm of Hz over its voiced frames, or
-    None when it is unvoiced; log_power: mean natural logarithm of power relative to full scale.
+    log_duration: natural logarithm of seconds; log_f0: mean natural logarithm of Hz over its voiced frames,
+    or None when it is unvoiced; log_power: mean natural logarithm of power relative to full scale.
     """
 
     phone: Phone
