@@ -2,7 +2,7 @@
 
     bundle.json          format version, name, languages, the Llama it belongs to, checksums, scores
     speech_encoder/      config.json, model.safetensors, training.json
-    speech_adapter/      the same
+    speech_adapter/ ...  the same; COMPONENTS lists all
     README.md            model card
 
 A component that is absent disables what needs it, the rest works. Nothing in it is executed or unpickled.
@@ -25,6 +25,11 @@ COMPONENTS = {  # what each component is needed for, as error messages say it
     "speech_encoder": "hear",
     "speech_adapter": "transcribe",
     "llama": "write text",
+    "text_normalizer": "choose readings of numbers and signs by context",
+    "pronunciation": "turn words into phones",
+    "prosody": "give speech its timing, pitch and loudness",
+    "acoustic": "speak",
+    "vocoder": "speak",
 }
 
 

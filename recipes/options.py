@@ -1,6 +1,6 @@
 """Command lines made from frozen dataclasses: one option for each field, hyphens or underscores.
 
-Nested dataclasses are flattened; a list field takes several values. Options are declared once, in their
+Nested dataclasses are flattened; a list field takes several values, and may be given again for more. Options are declared once, in their
 dataclass, with the help text in the field's metadata.
 """
 
@@ -30,7 +30,7 @@ def _parser_of(annotation: Any) -> dict[str, Any]:
     if origin in (types.UnionType, typing.Union):
         return _parser_of(next(a for a in arguments if a is not type(None)))
     if origin is tuple and arguments[-1] is Ellipsis:
-        return {"type": arguments[0], "nargs": "*"}
+        return {"type": arguments[0], "nargs": "*", "action": "extend"}
     if origin is tuple:
         return {"type": arguments[0], "nargs": len(arguments)}
     if annotation is bool:

@@ -6,6 +6,7 @@ Loading builds the model from `config.json` alone; names and shapes must match e
 import dataclasses
 import json
 import os
+import shutil
 import types
 import typing
 from pathlib import Path
@@ -118,18 +119,59 @@ def save_component(
     write_json(folder / "training.json", training)
 
 
+def convert_weights(source: Path, target: Path, storage: str) -> None:
+    """Write the tensors of one `model.safetensors` again with another storage of matrices.
+
+    Raises CheckpointError when the source is missing or damaged, or for an unknown storage.
+    """
+    if storage not in STORAGES:
+        raise CheckpointError(f"storage is {storage!r}: use one of {', '.join(STORAGES)}")
+    if weights_storage(source) == storage:
+        shutil.copyfile(source, target)  # rounding again would lose more
+        return
+    tensors: dict[str, Tensor] = {}
+    for name, tensor in _restore(_read_tensors(source)).items():
+        tensors |= _store(name, tensor.float() if tensor.is_floating_point() else tensor, storage)
+    save_file(tensors, target)
+    target.chmod(0o644)
+
+
+def weights_storage(path: Path) -> str:
+    """How the matrices of a `model.safetensors` are stored: float32, float16, int8, or another type."""
+    tensors = _read_tensors(path)
+    if any(name.endswith(_SCALE) for name in tensors):
+        return "int8"
+    types = {value.dtype for value in tensors.values() if value.dim() > 1 and value.is_floating_point()}
+    return ", ".join(sorted(str(dtype).removeprefix("torch.") for dtype in types)) or "float32"
+
+
+def count_weights(path: Path) -> int:
+    """Number of trained values in a `model.safetensors`; whole numbers and factors of rows do not count."""
+    tensors = _read_tensors(path)
+    return sum(
+        value.numel()
+        for name, value in tensors.items()
+        if not name.endswith(_SCALE) and (value.is_floating_point() or name + _SCALE in tensors)
+    )
+
+
+def _read_tensors(path: Path) -> dict[str, Tensor]:
+    if not path.is_file():
+        raise CheckpointError(f"{path} is missing: is this a checkpoint folder?")
+    try:
+        tensors: dict[str, Tensor] = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path} is damaged ({error}): copy it again") from None
+    return tensors
+
+
 def load_weights(folder: Path, model: nn.Module) -> None:
     """Fill `model` from `model.safetensors`; values stored in fewer bits become the model's own type.
 
     Raises CheckpointError when the file is missing or damaged, or when a name or a shape differs.
     """
     path = folder / "model.safetensors"
-    if not path.is_file():
-        raise CheckpointError(f"{path} is missing: is this a checkpoint folder?")
-    try:
-        tensors = _restore(load_file(path))
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path} is damaged ({error}): copy it again") from None
+    tensors = _restore(_read_tensors(path))
     own = model.state_dict()
     wrong = sorted(set(own) ^ set(tensors)) or [
         f"{name} {tuple(tensors[name].shape)}, expected {tuple(own[name].shape)}"

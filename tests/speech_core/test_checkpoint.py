@@ -11,10 +11,13 @@ from torch import nn
 from speech_core.checkpoint import (
     config_from_dict,
     config_to_dict,
+    convert_weights,
+    count_weights,
     load_config,
     load_weights,
     read_json,
     save_component,
+    weights_storage,
     write_json,
 )
 from speech_core.errors import CheckpointError, ConfigError
@@ -223,3 +226,28 @@ def test_processes_may_write_the_same_json_at_the_same_time(tmp_path):
 def write_often(path) -> None:
     for _ in range(60):
         write_json(path, {"a": list(range(50))})
+
+
+@pytest.mark.parametrize("storage", ["float32", "float16", "int8"])
+def test_weights_stored_another_way_are_as_if_saved_that_way(folder, tmp_path, storage):
+    """Same values, whatever the way; a second conversion changes nothing more."""
+    save_component(tmp_path / "wanted", Model(), Outer(), {}, storage)
+    for source in (folder, tmp_path / "wanted"):
+        (tmp_path / "got").mkdir(exist_ok=True)
+        convert_weights(source / "model.safetensors", tmp_path / "got" / "model.safetensors", storage)
+        assert weights_storage(tmp_path / "got" / "model.safetensors") == storage
+        assert count_weights(tmp_path / "got" / "model.safetensors") == 3 * 4 + 4
+        wanted, got = Model(seed=1), Model(seed=2)
+        load_weights(tmp_path / "wanted", wanted)
+        load_weights(tmp_path / "got", got)
+        for name, tensor in wanted.state_dict().items():
+            assert torch.equal(tensor, got.state_dict()[name]), name
+
+
+def test_conversion_refuses_what_it_cannot_do(folder, tmp_path):
+    target = tmp_path / "model.safetensors"
+    assert "use one of float32" in refusal(
+        lambda: convert_weights(folder / "model.safetensors", target, "int4")
+    )
+    assert "is missing" in refusal(lambda: convert_weights(folder / "none", target, "int8"))
+    assert not target.exists()
