@@ -7,6 +7,8 @@ TORCH ?= torch==2.13.0
 TORCH_FLAGS ?=
 PIP_FLAGS ?= --quiet --disable-pip-version-check --no-input --prefer-binary
 ARGS ?=
+# How tests are spread over the processor cores; WORKERS= runs them one after the other.
+WORKERS ?= -n logical --maxprocesses 8 --dist loadgroup
 
 BIN := .venv/bin
 # Packages are not isolated from setuptools of the environment, so that a repeated install needs no network.
@@ -28,10 +30,10 @@ install: .venv/.install  ## the environment for using the tool: .venv/bin/llama-
 dev: .venv/.dev  ## the environment for working on it: tests, peers, training
 
 test: .venv/.dev  ## all tests, with the default Llama and the shipped weights
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(WORKERS) $(ARGS)
 
 test-fast: .venv/.dev  ## tests that need neither a network nor weights
-	@$(BIN)/python -m pytest -m "not slow and not bundle" $(ARGS)
+	@$(BIN)/python -m pytest $(WORKERS) -m "not slow and not bundle" $(ARGS)
 
 lint: .venv/.dev  ## format, lint and types
 	$(BIN)/ruff format --check .
