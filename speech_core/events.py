@@ -1,8 +1,12 @@
 """What travels between the parts: small frozen records, fields with units."""
 
-from dataclasses import dataclass
+from __future__ import annotations
 
-from torch import Tensor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # text alone is normalized without torch
+    from torch import Tensor
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from typing import Literal
 from speech_core.errors import ConfigError
 
 LANGUAGES = ("en", "es")
+RIGHT_CONTEXT = 3  # tokens behind the current chunk, in speech (arXiv 2407.21783, 8.2)
 SENTENCE_LOOKAHEAD = 48  # tokens behind the current chunk; with this the rules see the whole clause
 
 

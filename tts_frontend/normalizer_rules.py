@@ -23,6 +23,7 @@ STRAIGHT = {"\u201c": '"', "\u201d": '"', "\u2018": "'", "\u2019": "'"}
 """Quotation marks that become straight."""
 
 Choose = Callable[[View, Sequence[Reading]], Reading]
+Watch = Callable[[Sequence[Token]], None]
 
 
 class Spoken(NamedTuple):
@@ -46,14 +47,18 @@ def choose_best(view: View, readings: Sequence[Reading]) -> Reading:
 
 
 class RuleNormalizer:
-    """A stream of written text to spoken text. `choose` may pick another reading than the best by score."""
+    """A stream of written text to spoken text. `choose` may pick another reading than the best by score;
+    `watch` is shown the tokens as they come, before anything is chosen at them.
+    """
 
     def __init__(
         self,
         config: NormalizerConfig | None = None,
         choose: Choose = choose_best,
         explain: bool = False,
+        watch: Watch | None = None,
     ) -> None:
+        self._watch = watch
         self.config = config or NormalizerConfig()
         self.language: Language = load_language(self.config.language)
         self._choose = choose
@@ -74,7 +79,7 @@ class RuleNormalizer:
         if self._closed:
             raise StreamClosedError("text was pushed into a normalizer that had been flushed: make a new one")
         self._text += text
-        self._tokens += self._cutter.push(text)
+        self._add(self._cutter.push(text))
         return self._read_all()
 
     def flush(self) -> list[Spoken]:
@@ -82,8 +87,13 @@ class RuleNormalizer:
         if self._closed:
             return []
         self._closed = self._ended = True
-        self._tokens += self._cutter.flush()
+        self._add(self._cutter.flush())
         return self._read_all()
+
+    def _add(self, tokens: list[Token]) -> None:
+        self._tokens += tokens
+        if self._watch:
+            self._watch(tokens)
 
     def _read_all(self) -> list[Spoken]:
         out: list[Spoken] = []
