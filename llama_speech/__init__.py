@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from llama_speech.api import SpeechLlama, load
+    from llama_speech.chat import ChatAnswer, ChatOptions, ChatStream
+    from llama_speech.guard import LlamaGuard, Verdict
     from llama_speech.results import Segment, Transcription, Word
     from speech_core.errors import AudioError, BundleError, InputError, SpeechError
 
@@ -15,11 +17,16 @@ __version__ = "0.1.0"
 __all__ = [
     "AudioError",
     "BundleError",
+    "ChatAnswer",
+    "ChatOptions",
+    "ChatStream",
     "InputError",
+    "LlamaGuard",
     "Segment",
     "SpeechError",
     "SpeechLlama",
     "Transcription",
+    "Verdict",
     "Word",
     "__version__",
     "load",
@@ -28,6 +35,11 @@ __all__ = [
 _HOMES = {
     "SpeechLlama": "llama_speech.api",
     "load": "llama_speech.api",
+    "ChatAnswer": "llama_speech.chat",
+    "ChatOptions": "llama_speech.chat",
+    "ChatStream": "llama_speech.chat",
+    "LlamaGuard": "llama_speech.guard",
+    "Verdict": "llama_speech.guard",
     "Segment": "llama_speech.results",
     "Transcription": "llama_speech.results",
     "Word": "llama_speech.results",

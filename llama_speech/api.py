@@ -1,25 +1,26 @@
 """`load()` and `SpeechLlama`: the Python interface."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypedDict, Unpack, overload
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack, overload
 
 import torch
 
 from llama_speech.bundle import read_bundle
 from llama_speech.languages import require_language
-from llama_speech.pipeline import Opener, PieceRecognizer, Pipeline, Progress, TranscribeOptions
+from llama_speech.pipeline import PieceRecognizer, Pipeline, Progress, TranscribeOptions
+from llama_speech.recordings import opener
 from llama_speech.results import Transcription
 from llama_speech.segments import SegmentConfig
-from llama_speech.voice_activity import SAMPLE_RATE
 from llama_speech.words import Decode
-from speech_core.audio import AudioLimits, iter_audio, load_array
-from speech_core.errors import AudioError, ConfigError, SpeechError
-from speech_core.pcm import Audio
+from speech_core.audio import AudioLimits
+from speech_core.errors import BundleError, ConfigError, SpeechError
 from speech_encoder.config import FeatureConfig
 
-_BLOCK_SAMPLES = SAMPLE_RATE  # arrays are handed on in blocks, as files are
+if TYPE_CHECKING:
+    from llama_speech.chat import ChatOptions, ChatStream
+    from llama_speech.loading import LoadedModel
 
 
 class MoreOptions(TypedDict, total=False):
@@ -42,6 +43,7 @@ class ModelParts:
     decode: Decode  # token ids of the Llama to text
     features: FeatureConfig
     languages: tuple[str, ...]  # codes the weights were trained for; empty: any
+    loaded: "LoadedModel | None" = None  # the Llama and its tokenizer, for all that is more than transcribing
 
 
 class SpeechLlama:
@@ -105,34 +107,33 @@ class SpeechLlama:
         )
         rate = options.get("sample_rate")
         limits = AudioLimits(allow_damaged=options.get("allow_damaged", False))
-        openers = (_opener(audio, rate, limits) for audio in audios)
+        openers = (opener(audio, rate, limits) for audio in audios)
         parts = self.parts
         pipeline = Pipeline(parts.recognizer, parts.decode, parts.features, chosen)
         return pipeline.run(openers, options.get("progress"))
+
+    def chat(
+        self, messages: Sequence[Any], options: "ChatOptions | None" = None, **changes: Any
+    ) -> "ChatStream":
+        """The answer to a conversation of text and speech: an iterator of TokenEvents; `.answer()` reads all.
+
+        messages: as in the chat APIs, see llama_speech/messages.py. options, or single ones by name: see
+        llama_speech.chat.ChatOptions. Raises InputError (AudioError for audio) at once.
+        """
+        from llama_speech.chat import Chat, chat_options
+
+        return Chat(self._loaded(), self.languages).start(messages, chat_options(options, changes))
+
+    def _loaded(self) -> "LoadedModel":
+        if self.parts.loaded is None:
+            raise BundleError("this model has no Llama of its own: load it with llama_speech.load()")
+        return self.parts.loaded
 
 
 def _raised(outcome: Transcription | SpeechError) -> Transcription:
     if isinstance(outcome, SpeechError):
         raise outcome
     return outcome
-
-
-def _opener(audio: Any, sample_rate: int | None, limits: AudioLimits) -> Opener:
-    """How to read a recording as 16 kHz blocks; what is wrong with it shows when it is read."""
-    if isinstance(audio, Mapping):  # as the audio columns of data sets are
-        rate = audio.get("sampling_rate", audio.get("sample_rate", sample_rate))
-        return _opener(audio.get("array", audio.get("bytes") or audio.get("path")), rate, limits)
-    if hasattr(audio, "__array__"):
-        return lambda: _array_blocks(audio, sample_rate)
-    return lambda: iter_audio(audio, SAMPLE_RATE, limits)
-
-
-def _array_blocks(array: Any, sample_rate: int | None) -> Iterator[Audio]:
-    if sample_rate is None:
-        raise AudioError("an array needs its sample rate: pass sample_rate=..., in Hz")
-    audio = load_array(array, sample_rate, SAMPLE_RATE)
-    for start in range(0, audio.size, _BLOCK_SAMPLES):
-        yield audio[start : start + _BLOCK_SAMPLES]
 
 
 def load(
@@ -158,5 +159,5 @@ def load(
     from llama_speech.loading import Placement, load_model
 
     model = load_model(opened, llama, Placement(device, dtype))
-    parts = ModelParts(model.recognizer, model.tokenizer.decode, model.features, opened.info.languages)
+    parts = ModelParts(model.recognizer, model.tokenizer.decode, model.features, opened.info.languages, model)
     return SpeechLlama(parts)

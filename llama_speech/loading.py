@@ -58,6 +58,11 @@ class LoadedModel:
     tokenizer: ChatTokenizer
     features: FeatureConfig
 
+    @property
+    def engine(self) -> LlamaEngine:
+        """The Llama."""
+        return self.recognizer.engine
+
 
 def load_model(bundle: Bundle, llama: str | os.PathLike[str] | None, placement: Placement) -> LoadedModel:
     """The model of a bundle on its device.
@@ -85,7 +90,7 @@ def load_model(bundle: Bundle, llama: str | os.PathLike[str] | None, placement: 
 def llama_source(bundle: Bundle, llama: str | os.PathLike[str] | None) -> Path | str:
     """Folder or hub id of the Llama: the one named, the bundle's own, or the default one."""
     if llama is not None:
-        return _named_llama(llama)
+        return named_llama(llama)
     if "llama" in bundle.components:
         return bundle.component("llama")
     package = bundle.info.llama.get("package")
@@ -96,7 +101,7 @@ def llama_source(bundle: Bundle, llama: str | os.PathLike[str] | None) -> Path |
     return find_or_make_default_llama()
 
 
-def _named_llama(llama: str | os.PathLike[str]) -> Path | str:
+def named_llama(llama: str | os.PathLike[str]) -> Path | str:
     """A folder as it is, a GGUF file converted, anything like `owner/name` as a hub id."""
     path = Path(llama).expanduser()
     if path.suffix.lower() == ".gguf" and path.is_file():

@@ -1,4 +1,4 @@
-"""Greedy decoding: of a batch, with the exact check of drafts, and of one session as a stream of events.
+"""Greedy decoding of a batch, with the exact check of drafts (one answer as a stream: answer_stream.py).
 
 A draft (the CTC result) is run through the Llama in one pass. The longest prefix that equals the Llama's
 own greedy choices is kept, one token is corrected, and the rest of the draft is tried again behind it. So
@@ -8,7 +8,7 @@ draft it is plain greedy decoding.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,11 +18,7 @@ from speech_adapter.engine import Choices, EngineOutput, LlamaEngine, RunOptions
 from speech_adapter.kv_cache import KeyValueCache
 from speech_adapter.sequence import InputSequence, pad_sequences
 from speech_adapter.stopping import StopRules, stop_reason, without_ending
-from speech_adapter.tokenizer import ChatTokenizer
 from speech_core.errors import InputError
-from speech_core.events import TokenEvent
-
-_CHOICE = RunOptions(choices=True)
 
 
 @dataclass(frozen=True)
@@ -172,61 +168,3 @@ def _next_pass(engine: LlamaEngine, active: Sequence[_Session], cache: KeyValueC
 def _choices_of(sessions: Sequence[_Session]) -> RunOptions:
     longest = max(len(session.drafted) for session in sessions)
     return RunOptions(num_logits=longest + 1, choices=True)
-
-
-class TextStream:
-    """Token ids to the text each adds; a character that comes in several tokens appears with its last."""
-
-    def __init__(self, tokenizer: ChatTokenizer) -> None:
-        self._tokenizer = tokenizer
-        self._waiting: list[int] = []  # tokens since the last whole character
-        self._before: list[int] = []  # a few tokens before, since some tokenizers treat a first token apart
-
-    def push(self, token_id: int) -> str:
-        """The text that this token completes."""
-        self._waiting.append(token_id)
-        known = self._tokenizer.decode(self._before)
-        text = self._tokenizer.decode(self._before + self._waiting)
-        if text.endswith("\ufffd"):
-            return ""
-        self._before, self._waiting = (self._before + self._waiting)[-4:], []
-        return text[len(known) :]
-
-    def flush(self) -> str:
-        """What is left of an unfinished character, as U+FFFD."""
-        known = self._tokenizer.decode(self._before)
-        text = self._tokenizer.decode(self._before + self._waiting)
-        self._waiting = []
-        return text[len(known) :]
-
-
-@torch.inference_mode()
-def stream_greedy(
-    engine: LlamaEngine,
-    tokenizer: ChatTokenizer,
-    prompt: InputSequence,
-    rules: StopRules,
-    with_embeddings: bool = False,
-) -> Iterator[TokenEvent]:
-    """The greedy answer to one prompt, an event for each token as soon as it is known.
-
-    with_embeddings: each event carries the token's middle-layer output, which exists one pass later.
-    """
-    text, token_ids = TextStream(tokenizer), list[int]()
-    options = RunOptions(choices=True, hidden=with_embeddings)
-    output = engine.run(prompt.embeds[None], options=options)
-    while len(token_ids) < rules.max_tokens:
-        choices = output.choices
-        if choices is None:
-            raise InputError("the engine returned no choices")
-        token_id, log_prob = int(choices.token_ids[0, -1]), float(choices.log_probs[0, -1])
-        token_ids.append(token_id)
-        reason = stop_reason(token_ids, rules)
-        if reason == "end":
-            return
-        if with_embeddings or reason is None:
-            output = engine.run(torch.tensor([[token_id]]), cache=output.cache, options=options)
-        embedding = output.hidden[0, -1] if output.hidden is not None else None
-        yield TokenEvent(token_id, text.push(token_id), embedding, log_prob)
-        if reason is not None:
-            return

@@ -10,12 +10,13 @@ it, between two pieces of token ids.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor
 
-from speech_adapter.tokenizer import ChatTokenizer
+from speech_adapter.tokenizer import ChatTokenizer, Tool
 from speech_core.errors import ConfigError, InputError
 
 # The 34 languages of section 8.1, by code and as the prompts name them.
@@ -28,7 +29,7 @@ PAPER_LANGUAGES = {
     "sv": "Swedish", "ta": "Tamil", "te": "Telugu", "th": "Thai", "tr": "Turkish", "ur": "Urdu",
     "vi": "Vietnamese",
 }  # fmt: skip
-ROLES = ("system", "user", "assistant")
+ROLES = ("system", "user", "assistant", "tool")
 # Stands for a part while the template runs: private-use characters, which no template changes.
 _MARK = "\ue000{number}\ue001"
 _MARKS = re.compile("\ue000([0-9]+)\ue001")
@@ -45,8 +46,11 @@ class Speech:
 class Turn:
     """One turn of a conversation: text and speech parts in order."""
 
-    role: str  # system, user or assistant
+    role: str  # system, user, assistant, or tool (what a function gave back)
     parts: tuple[str | Speech, ...]
+    calls: tuple[
+        Mapping[str, Any], ...
+    ] = ()  # of an assistant: {"name", "arguments"} of each function called
 
     def __post_init__(self) -> None:
         if self.role not in ROLES:
@@ -86,18 +90,21 @@ def translation_turns(speech: Speech, language: str) -> list[Turn]:
     return [Turn("system", (translation_prompt(language),)), Turn("user", (speech,))]
 
 
-def render(tokenizer: ChatTokenizer, turns: Sequence[Turn]) -> list[Piece]:
+def render(tokenizer: ChatTokenizer, turns: Sequence[Turn], tools: Sequence[Tool] = ()) -> list[Piece]:
     """Pieces of a conversation up to where the assistant answers; speech parts come out as they went in.
 
-    Control tokens written in a turn's text stay plain text. Raises InputError for an empty conversation,
-    ConfigError if the chat template refuses it.
+    Control tokens written in a turn's text stay plain text. tools: functions the assistant may call, as the
+    chat APIs write them. Raises InputError for an empty conversation, ConfigError if the chat template
+    refuses it or knows no tools.
     """
     if not turns:
         raise InputError("the conversation is empty: give at least one turn")
-    parts: list[str | Speech] = []
-    messages = [{"role": turn.role, "content": _content(tokenizer, turn, parts)} for turn in turns]
-    text = _render_with_system(tokenizer, messages)
-    return _split(tokenizer, text, parts)
+    parts = _Parts(tokenizer)
+    messages = [_message(turn, parts) for turn in turns]
+    text = _render_with_system(tokenizer, messages, tools)
+    if tools and text == _render_with_system(tokenizer, messages, ()):
+        raise ConfigError("the chat template of this Llama knows no tools: use Llama 3.1 or newer for them")
+    return _split(tokenizer, text, parts.found)
 
 
 def end_of_turn_id(tokenizer: ChatTokenizer) -> int:
@@ -111,30 +118,48 @@ def end_of_turn_id(tokenizer: ChatTokenizer) -> int:
     return ids[0]
 
 
-def _content(tokenizer: ChatTokenizer, turn: Turn, parts: list[str | Speech]) -> str:
-    """Text of a turn, with marks for speech and for text that must not be read as control tokens."""
-    content = ""
-    for part in turn.parts:
-        if isinstance(part, str) and not _needs_mark(tokenizer, part):
-            content += part
-            continue
-        content += _MARK.format(number=len(parts))
-        parts.append(part)
-    return content
+class _Parts:
+    """Takes speech, and text that must not become control tokens, out of messages; marks stand for them."""
+
+    def __init__(self, tokenizer: ChatTokenizer) -> None:
+        unsafe = "|".join(re.escape(token) for token in (*tokenizer.special_texts, "\ue000", "\ue001"))
+        self._unsafe = re.compile(f"({unsafe})")
+        self.found: list[str | Speech] = []
+
+    def marked(self, value: Any) -> Any:
+        """The same value with marks; strings within lists and dictionaries too."""
+        if isinstance(value, Speech):
+            return self._mark(value)
+        if isinstance(value, str):
+            pieces = self._unsafe.split(value)
+            return "".join(self._mark(piece) if place % 2 else piece for place, piece in enumerate(pieces))
+        if isinstance(value, Mapping):
+            return {self.marked(key): self.marked(inner) for key, inner in value.items()}
+        return [self.marked(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+    def _mark(self, part: str | Speech) -> str:
+        self.found.append(part)
+        return _MARK.format(number=len(self.found) - 1)
 
 
-def _needs_mark(tokenizer: ChatTokenizer, text: str) -> bool:
-    return "\ue000" in text or any(token in text for token in tokenizer.special_texts)
+def _message(turn: Turn, parts: _Parts) -> dict[str, Any]:
+    """A turn as the chat templates take it."""
+    message: dict[str, Any] = {"role": turn.role, "content": "".join(parts.marked(list(turn.parts)))}
+    if turn.calls:
+        message["tool_calls"] = [{"type": "function", "function": parts.marked(call)} for call in turn.calls]
+    return message
 
 
-def _render_with_system(tokenizer: ChatTokenizer, messages: list[dict[str, str]]) -> str:
+def _render_with_system(
+    tokenizer: ChatTokenizer, messages: list[dict[str, Any]], tools: Sequence[Tool]
+) -> str:
     """Render with an explicit system turn; without one only for a template that knows no system turns."""
     if messages[0]["role"] == "system":
-        return tokenizer.render(messages)
+        return tokenizer.render(messages, tools=tools)
     try:
-        return tokenizer.render([{"role": "system", "content": ""}, *messages])
+        return tokenizer.render([{"role": "system", "content": ""}, *messages], tools=tools)
     except ConfigError:
-        return tokenizer.render(messages)
+        return tokenizer.render(messages, tools=tools)
 
 
 def _split(tokenizer: ChatTokenizer, text: str, parts: list[str | Speech]) -> list[Piece]:

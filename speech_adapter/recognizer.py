@@ -1,13 +1,14 @@
-"""Speech to text: encoder, adapter, CTC draft, and the Llama that has the last word.
+"""Speech to text, in its own language or another: encoder, adapter, CTC draft, and the Llama that answers.
 
 The CTC head reads the whole segment at once; the Llama, told to repeat, checks that draft in a pass or a
 few (generation.py). What comes out is the Llama's greedy answer. A segment in which the CTC head hears
-nothing is empty and never reaches the Llama, so silence cannot be turned into words.
+nothing is empty and never reaches the Llama, so silence cannot be turned into words. A translation has no
+draft: the Llama is told to translate and decodes step by step.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
@@ -20,10 +21,10 @@ from speech_adapter.ctc import CtcHead, CtcHypothesis
 from speech_adapter.engine import LlamaEngine, RunOptions
 from speech_adapter.generation import Drafting, decode
 from speech_adapter.kv_cache import KeyValueCache
-from speech_adapter.prompts import Speech, recognition_turns, render
+from speech_adapter.prompts import Speech, Turn, recognition_turns, render, translation_turns
 from speech_adapter.sequence import InputSequence, build_sequence
 from speech_adapter.stopping import StopRules, speech_token_limit
-from speech_adapter.token_times import Span, peak_spans, token_spans
+from speech_adapter.token_times import Span, even_spans, peak_spans, token_spans
 from speech_adapter.tokenizer import ChatTokenizer
 from speech_core.errors import InputError
 from speech_encoder.conformer import SpeechEncoder
@@ -57,13 +58,25 @@ class Recognition:
 
 
 @dataclass(frozen=True)
-class _Heard:
+class Heard:
     """One segment after encoder, adapter and CTC head."""
 
     draft: CtcHypothesis
     speech: Tensor  # (positions, d_llama): what goes to the Llama
     duration_s: float
     no_speech_prob: float
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What the Llama is asked to do with speech."""
+
+    turns: Callable[[Speech, str], list[Turn]]  # speech and language to a conversation
+    drafted: bool  # whether the CTC result is a draft of the answer, and the rail around it
+
+
+_TRANSCRIBE = _Task(recognition_turns, drafted=True)
+_TRANSLATE = _Task(translation_turns, drafted=False)
 
 
 class SpeechRecognizer:
@@ -81,13 +94,46 @@ class SpeechRecognizer:
         self._encoder, self._adapter, self._ctc = encoder.eval(), adapter.eval(), ctc.eval()
         self._engine, self._tokenizer = engine, tokenizer
         self._options = options or RecognizerOptions()
-        self._prompts: dict[str, tuple[KeyValueCache, list[int]]] = {}
+        self._prompts: dict[tuple[_Task, str], tuple[KeyValueCache, list[int]]] = {}
         self._texts: dict[int, str] = {}  # of single tokens
 
     @property
     def position_s(self) -> float:
         """Seconds of audio behind one output of the adapter."""
         return self._encoder.config.encoding_s * self._adapter.config.stride
+
+    @property
+    def engine(self) -> LlamaEngine:
+        """The Llama that answers."""
+        return self._engine
+
+    @property
+    def boundaries(self) -> Tensor:
+        """The trained embeddings before and after speech, (2, d_llama)."""
+        return self._adapter.boundaries
+
+    @torch.inference_mode()
+    def listen(self, features: list[Tensor]) -> list[Heard]:
+        """What the Llama is given of each segment, in order, and the CTC result; the Llama does not run.
+
+        features: as in `transcribe`.
+        """
+        results: dict[int, Heard] = {}
+        for rows in self._encoder_batches(features):
+            results.update(zip(rows, self._hear([features[row] for row in rows]), strict=True))
+        return [results[row] for row in range(len(features))]
+
+    @torch.inference_mode()
+    def translate(self, features: list[Tensor], language: str) -> list[Recognition]:
+        """What each segment means in `language` (code or English name), by the Llama from the speech itself.
+
+        features: as in `transcribe`. Times of tokens are spread evenly over the speech of the segment.
+        """
+        results: dict[int, Recognition] = {}
+        for rows in self._encoder_batches(features):
+            heard = self._hear([features[row] for row in rows])
+            results.update(zip(rows, self._ask_llama(heard, language, _TRANSLATE), strict=True))
+        return [results[row] for row in range(len(features))]
 
     @torch.inference_mode()
     def transcribe(
@@ -101,21 +147,25 @@ class SpeechRecognizer:
         """
         if mode not in MODES:
             raise InputError(f"mode is {mode!r}: use one of {', '.join(MODES)}")
+        results: dict[int, Recognition] = {}
+        for rows in self._encoder_batches(features):
+            heard = self._hear([features[row] for row in rows])
+            if mode == "llama":
+                said = self._ask_llama(heard, language, _TRANSCRIBE)
+            else:
+                said = [self._draft(one) for one in heard]
+            results.update(zip(rows, said, strict=True))
+        return [results[row] for row in range(len(features))]
+
+    def _encoder_batches(self, features: list[Tensor]) -> Iterator[list[int]]:
+        """Numbers of the segments that are encoded together. Raises InputError for another shape."""
         num_mels = self._encoder.config.features.num_mels
         for segment in features:
             if segment.dim() != 2 or segment.shape[1] != num_mels:
                 raise InputError(f"features have shape {tuple(segment.shape)}: give (frames, {num_mels})")
-        results: list[Recognition | None] = [None] * len(features)
-        for rows in _batches([len(segment) for segment in features], self._options.batch_frames):
-            heard = self._hear([features[row] for row in rows])
-            said = (
-                self._ask_llama(heard, language) if mode == "llama" else [self._draft(one) for one in heard]
-            )
-            for row, result in zip(rows, said, strict=True):
-                results[row] = result
-        return [result for result in results if result is not None]
+        yield from _batches([len(segment) for segment in features], self._options.batch_frames)
 
-    def _hear(self, segments: list[Tensor]) -> list[_Heard]:
+    def _hear(self, segments: list[Tensor]) -> list[Heard]:
         """Encode segments as one padded batch and read the CTC head."""
         device = self._adapter.boundaries.device
         lengths = torch.tensor([len(segment) for segment in segments], device=device)
@@ -130,55 +180,59 @@ class SpeechRecognizer:
             embeds, positions = self._ctc.compress(log_probs, positions)
         rate = self._encoder.config.features.frame_rate_hz
         return [
-            _Heard(draft, embeds[row, : int(positions[row])], len(segments[row]) / rate, silence[row])
+            Heard(draft, embeds[row, : int(positions[row])], len(segments[row]) / rate, silence[row])
             for row, draft in enumerate(drafts)
         ]
 
-    def _nothing(self) -> _Heard:
-        return _Heard(CtcHypothesis([], [], [], []), self._adapter.boundaries[:0], 0.0, 1.0)
+    def _nothing(self) -> Heard:
+        return Heard(CtcHypothesis([], [], [], []), self._adapter.boundaries[:0], 0.0, 1.0)
 
-    def _draft(self, heard: _Heard) -> Recognition:
+    def _draft(self, heard: Heard) -> Recognition:
         return self._result(heard, heard.draft.token_ids, heard.draft.log_probs)
 
-    def _ask_llama(self, heard: list[_Heard], language: str) -> list[Recognition]:
-        """The Llama's answer to each segment that has a draft."""
+    def _ask_llama(self, heard: list[Heard], language: str, task: _Task) -> list[Recognition]:
+        """The Llama's answer to each segment that has a draft; where nothing was heard it is not asked."""
         results = [self._draft(one) for one in heard]
         spoken = [row for row, one in enumerate(heard) if one.draft.token_ids]
-        prefix, suffix = self._prompt(language)
+        prefix, suffix = self._prompt(language, task)
         longest = [len(heard[row].speech) + len(heard[row].draft.token_ids) + len(suffix) for row in spoken]
         for chosen in _batches(longest, self._options.batch_positions):
             rows = [spoken[number] for number in chosen]
             answers = decode(
                 self._engine,
                 [self._sequence(heard[row], suffix) for row in rows],
-                [self._rules(heard[row]) for row in rows],
-                Drafting([heard[row].draft.token_ids for row in rows], self._token_text),
+                [self._rules(heard[row], task) for row in rows],
+                Drafting([heard[row].draft.token_ids for row in rows], self._token_text)
+                if task.drafted
+                else None,
                 prefix,
             )
             for row, answer in zip(rows, answers, strict=True):
-                told = self._result(heard[row], answer.token_ids, answer.log_probs)
-                if likeness(told.text, results[row].text) >= self._options.agreement:
+                told = self._result(heard[row], answer.token_ids, answer.log_probs, task)
+                if not task.drafted or likeness(told.text, results[row].text) >= self._options.agreement:
                     results[row] = told
         return results
 
-    def _prompt(self, language: str) -> tuple[KeyValueCache, list[int]]:
+    def _prompt(self, language: str, task: _Task) -> tuple[KeyValueCache, list[int]]:
         """Cache of the prompt before the speech, run once for each language, and the token ids behind it."""
-        if language not in self._prompts:
+        if (task, language) not in self._prompts:
             before, _, after = render(
-                self._tokenizer, recognition_turns(Speech(self._adapter.boundaries[:0]), language)
+                self._tokenizer, task.turns(Speech(self._adapter.boundaries[:0]), language)
             )
             if not (isinstance(before, list) and isinstance(after, list)):
                 raise InputError("the chat template of this Llama puts nothing around the user's turn")
             output = self._engine.run(torch.tensor([before]), options=RunOptions(num_logits=0))
-            self._prompts[language] = (output.cache, after)
-        return self._prompts[language]
+            self._prompts[task, language] = (output.cache, after)
+        return self._prompts[task, language]
 
-    def _sequence(self, heard: _Heard, suffix: list[int]) -> InputSequence:
+    def _sequence(self, heard: Heard, suffix: list[int]) -> InputSequence:
         return build_sequence([Speech(heard.speech), suffix], self._engine.embed, self._adapter.boundaries)
 
-    def _rules(self, heard: _Heard) -> StopRules:
+    def _rules(self, heard: Heard, task: _Task) -> StopRules:
         limit = speech_token_limit(heard.duration_s)
-        if self._options.agreement > 0:  # an answer much longer than the draft would not be taken
+        if (
+            task.drafted and self._options.agreement > 0
+        ):  # an answer much longer than the draft would not be taken
             limit = min(limit, 2 * len(heard.draft.token_ids) + 8)
         return StopRules(self._tokenizer.end_ids, limit)
 
@@ -187,13 +241,19 @@ class SpeechRecognizer:
             self._texts[token_id] = self._tokenizer.decode([token_id])
         return self._texts[token_id]
 
-    def _result(self, heard: _Heard, token_ids: list[int], log_probs: list[float]) -> Recognition:
+    def _result(
+        self, heard: Heard, token_ids: list[int], log_probs: list[float], task: _Task = _TRANSCRIBE
+    ) -> Recognition:
         peaks = peak_spans(heard.draft.starts, heard.draft.ends, self.position_s)
+        if task.drafted:
+            times_s = token_spans(token_ids, heard.draft.token_ids, peaks, heard.duration_s)
+        else:
+            times_s = even_spans(len(token_ids), peaks)
         return Recognition(
             text=self._tokenizer.decode(token_ids).strip(),
             token_ids=token_ids,
             token_log_probs=log_probs,
-            token_times_s=token_spans(token_ids, heard.draft.token_ids, peaks, heard.duration_s),
+            token_times_s=times_s,
             no_speech_prob=heard.no_speech_prob,
             avg_logprob=sum(log_probs) / len(log_probs) if log_probs else 0.0,
         )

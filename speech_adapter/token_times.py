@@ -30,6 +30,13 @@ def token_spans(
     return _widened(_placed(token_ids, heard_ids, peaks, duration_s), duration_s)
 
 
+def even_spans(count: int, peaks: Sequence[Span]) -> list[Span]:
+    """`count` equal spans from the first peak to the last: of tokens that are no transcript of the speech."""
+    start, end = (peaks[0][0], peaks[-1][1]) if peaks else (0.0, 0.0)
+    step = (end - start) / max(count, 1)
+    return [(start + number * step, start + (number + 1) * step) for number in range(count)]
+
+
 def _placed(
     token_ids: Sequence[int], heard_ids: Sequence[int], peaks: Sequence[Span], duration_s: float
 ) -> list[Span]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ CHATML_TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n"
     "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
-Message = Mapping[str, str]
+Message = Mapping[str, Any]  # role, content, and what else the template knows, such as tool_calls
+Tool = Mapping[str, Any]  # JSON schema of a function, as the chat APIs write it
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,9 @@ class ChatTokenizer:
         """Text of token ids without control tokens; an unfinished character shows as U+FFFD."""
         return str(self._backend.decode(list(token_ids), skip_special_tokens=True))
 
-    def render(self, messages: Sequence[Message], add_generation_prompt: bool = True) -> str:
+    def render(
+        self, messages: Sequence[Message], add_generation_prompt: bool = True, tools: Sequence[Tool] = ()
+    ) -> str:
         """The conversation as text, by the model's own chat template.
 
         Raises ConfigError if the template refuses the conversation.
@@ -110,6 +114,7 @@ class ChatTokenizer:
             return str(
                 self._template.render(
                     messages=list(messages),
+                    tools=list(tools) or None,
                     add_generation_prompt=add_generation_prompt,
                     **self._special.names,
                 )
@@ -129,7 +134,13 @@ class ChatTokenizer:
             trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
         )
         environment.globals["raise_exception"] = refuse
+        environment.globals["strftime_now"] = lambda form: datetime.now().astimezone().strftime(form)
+        environment.filters["tojson"] = _plain_json  # Jinja's own escapes letters as HTML needs it
         return environment.from_string(self._template_source)
+
+
+def _plain_json(value: Any, indent: int | None = None) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=indent)
 
 
 def _read_json(path: Path) -> dict[str, Any]:

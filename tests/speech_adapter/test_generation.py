@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from speech_adapter.engine import RunOptions, TransformersEngine
 from speech_adapter.engine_fast import FastEngine
-from speech_adapter.generation import Drafting, TextStream, decode, stream_greedy
+from speech_adapter.generation import Drafting, decode
 from speech_adapter.llama import load_llama
 from speech_adapter.sequence import InputSequence
 from speech_adapter.stopping import StopRules
@@ -180,43 +180,6 @@ def test_lists_of_different_lengths_are_refused(engine, prompts):
     with pytest.raises(InputError, match="5 prompts, 1 rules, 5 drafts"):
         decode(engine, prompts, [rules()])
     assert decode(engine, [], []) == []
-
-
-@pytest.mark.parametrize("with_embeddings", [False, True])
-def test_stream_equals_the_batch(engine, tokenizer, prompts, with_embeddings):
-    for prompt, rule in ((prompts[1], rules()), (prompts[3], rules(5)), (prompts[0], rules(0))):
-        answer = decode(engine, [prompt], [rule])[0]
-        events = list(stream_greedy(engine, tokenizer, prompt, rule, with_embeddings))
-        assert [event.token_id for event in events] == answer.token_ids
-        torch.testing.assert_close(
-            [event.log_prob for event in events], answer.log_probs, atol=1e-3, rtol=1e-3
-        )
-        assert all((event.embedding is not None) == with_embeddings for event in events)
-
-
-def test_embeddings_of_events_are_those_of_the_whole(engine, tokenizer, prompts):
-    """The middle-layer output at each token, as if prompt and answer had been run at once."""
-    events = list(stream_greedy(engine, tokenizer, prompts[2], rules(10), with_embeddings=True))
-    said = engine.embed(torch.tensor([event.token_id for event in events]))
-    whole = engine.run(torch.cat([prompts[2].embeds, said])[None], options=RunOptions(hidden=True)).hidden[0]
-    streamed = torch.stack([event.embedding for event in events if event.embedding is not None])
-    torch.testing.assert_close(streamed, whole[len(prompts[2].embeds) :], atol=2e-4, rtol=1e-4)
-
-
-@pytest.mark.parametrize("text", ["plain words", "Grüße 你好 🎉!", "", "é"])
-def test_text_stream_joins_to_the_text(tokenizer, text):
-    stream = TextStream(tokenizer)
-    parts = [stream.push(token) for token in tokenizer.encode(text)]
-    assert "".join(parts) + stream.flush() == text
-    assert not any("\ufffd" in part for part in parts)
-
-
-def test_text_stream_shows_an_unfinished_character_at_the_end(tokenizer):
-    stream = TextStream(tokenizer)
-    parts = [stream.push(token) for token in tokenizer.encode("aü")[:2]]
-    assert "".join(parts) == "a"
-    assert stream.flush() == "\ufffd"
-    assert stream.flush() == ""
 
 
 def test_the_tiny_llama_is_fit_for_these_tests():
