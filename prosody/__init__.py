@@ -1,0 +1,1 @@
+"""Prosody: how long, how high and how loud each phone is said."""
