@@ -7,8 +7,9 @@
 
 On a CPU, for a look: add `--encoder-preset tiny --adapter-preset tiny --max-steps 50`. The next stage,
 through the Llama, is `recipes.finetune_llama`. Method: speech_adapter/ctc.py; the auxiliary head over small
-units on the encoder and the naming of phones, where a cache has them, only speed the start and are thrown
-away (LoopConfig and RunConfig list all options).
+units on the encoder, the naming of phones, and the foreseeing of a teacher's states (`--teacher-weight`),
+where a cache has them, only speed the training and are thrown away (LoopConfig and RunConfig list all
+options).
 """
 
 import logging
@@ -30,6 +31,8 @@ from recipes.ctc_targets import CtcTargets, choose_vocabulary, load_targets, sav
 from recipes.data.augment import SpecAugmentConfig, spec_augment
 from recipes.data.features_cache import FeatureCache
 from recipes.data.statistics import feature_statistics
+from recipes.data.teacher_states import TeacherStates
+from recipes.distillation import TeacherHead
 from recipes.options import option
 from recipes.speech_batches import SpeechBatch, SpeechBatches
 from recipes.speech_losses import PHONES, ctc_loss, phone_labels
@@ -71,6 +74,9 @@ class RunConfig:
     label_hours: float = option(0.0, "use so many hours of labelled speech only, a seeded choice; 0 = all")
     max_item_frames: int = option(2_000, "longer items are left out")
     phone_weight: float = option(1.0, "weight of naming phones, for items of recipes.prepare_phones")
+    teacher_weight: float = option(
+        0.0, "weight of foreseeing the states of recipes.prepare_teacher; 0 = none are read"
+    )
     spec_augment: bool = option(True, "mask bands and times of the features")
     chunk_share: float = option(0.4, "share of batches encoded in random blocks, for live use")
     encoder_rate: float = option(1.0, "learning rate of the encoder over that of the rest")
@@ -86,13 +92,24 @@ class CtcModel(nn.Module):
     """Encoder, adapter and CTC head, with the auxiliary head; called by the loop with a batch."""
 
     def __init__(
-        self, speech: SpeechModel, targets: CtcTargets, small_units: Tokenizer, config: RunConfig
+        self,
+        speech: SpeechModel,
+        targets: CtcTargets,
+        small_units: Tokenizer,
+        config: RunConfig,
+        teacher_dimensions: int = 0,
     ) -> None:
+        """teacher_dimensions: of the states to foresee; 0 = none."""
         super().__init__()
         self.speech = speech
         width = speech.encoder.config.d_model
         self.auxiliary = nn.Linear(width, small_units.get_vocab_size())
         self.phones = nn.Linear(width, len(PHONES))
+        self.teacher = (
+            TeacherHead(width, teacher_dimensions, speech.encoder.config.stack)
+            if teacher_dimensions
+            else None
+        )
         self.targets, self.small_units, self.config = targets, small_units, config
 
     def forward(self, batch: SpeechBatch) -> tuple[Tensor, Metrics]:
@@ -118,7 +135,12 @@ class CtcModel(nn.Module):
         )
         known = int((labels >= 0).sum())
         figures["phone_loss"] = float(phones.detach()) / known if known else math.nan
-        return loss + self.config.phone_weight * phones / max(known, 1), figures
+        loss = loss + self.config.phone_weight * phones / max(known, 1)
+        if self.teacher is not None and batch.teacher is not None:
+            taught = self.teacher(encodings, batch.teacher.to(encodings.device))
+            figures["teacher_loss"] = float(taught.detach()) or math.nan
+            loss = loss + self.config.teacher_weight * taught
+        return loss, figures
 
 
 def random_chunking(share: float, stride: int, generator: torch.Generator) -> Chunking | None:
@@ -151,6 +173,8 @@ class CtcTask:
         model = self.model
         encoder = training_loop.plain_groups(model.speech.encoder, decay)
         rest = nn.ModuleList([model.speech.adapter, model.speech.ctc, model.auxiliary, model.phones])
+        if model.teacher is not None:
+            rest.append(model.teacher)
         return [{**g, "scale": self.config.encoder_rate} for g in encoder] + training_loop.plain_groups(
             rest, decay
         )
@@ -199,7 +223,9 @@ def build(config: RunConfig) -> CtcTask:
     share = training_loop.process_share()
     batches = SpeechBatches(cache, config.batch_frames, config.loop.seed, 30, weights, share)
     held_out = {path.name: _some(path, config) for path in config.held_out}
-    model = CtcModel(speech, targets, small_units, config)
+    teacher = TeacherStates(cache) if config.teacher_weight else None
+    batches.teacher = teacher
+    model = CtcModel(speech, targets, small_units, config, teacher.dimensions if teacher else 0)
     sources = [{"cache": path.name, "hours": round(FeatureCache([path]).hours, 2)} for path in config.caches]
     return CtcTask(model, batches, held_out, config, sources)
 

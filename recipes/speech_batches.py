@@ -5,11 +5,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from recipes.data.batching import BatchSampler, collate
 from recipes.data.features_cache import FeatureCache
+from recipes.data.teacher_states import TeacherStates
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,7 @@ class SpeechBatch:
     items: list[int]
     seed: int
     extras: list[dict[str, Any]] = field(default_factory=list)  # what else is known of each utterance
+    teacher: Tensor | None = None  # (batch, states, d_teacher), NaN past the end and where none is known
 
 
 class SpeechBatches:
@@ -44,6 +47,7 @@ class SpeechBatches:
         if weights is not None:
             chosen &= weights > 0
         self.cache, self.seed = cache, seed
+        self.teacher: TeacherStates | None = None  # set to have its states in the batches
         self.items = np.flatnonzero(chosen)
         kept = None if weights is None else weights[self.items]
         self.share = share
@@ -63,7 +67,20 @@ class SpeechBatches:
         features, lengths = collate([item.features for item in cached])
         seed = int(np.random.default_rng([self.seed, epoch, position, self.share[0]]).integers(2**62))
         extras = [self.cache.record(item)["extra"] for item in items]
-        return SpeechBatch(features, lengths, [item.text for item in cached], items, seed, extras)
+        texts = [item.text for item in cached]
+        return SpeechBatch(features, lengths, texts, items, seed, extras, self._states(items))
+
+    def _states(self, items: list[int]) -> Tensor | None:
+        """The teacher's states of the items, padded with NaN."""
+        if self.teacher is None:
+            return None
+        states = [self.teacher[item] for item in items]
+        longest = max((len(found) for found in states if found is not None), default=0)
+        padded = torch.full((len(items), longest, self.teacher.dimensions), torch.nan)
+        for row, found in zip(padded, states, strict=True):
+            if found is not None:
+                row[: len(found)] = torch.from_numpy(found)
+        return padded
 
     def state_dict(self) -> dict[str, Any]:
         """Where the stream stands after the last batch it gave."""

@@ -204,6 +204,10 @@ class FeatureCache:
         """Id of every item; the views of one recording share it."""
         return [entry.id for entry in self._entries]
 
+    def shard_of(self, index: int) -> Path:
+        """The `.jsonl` of the shard that holds an item."""
+        return self._shards[self._entries[index].shard]
+
     @property
     def hours(self) -> float:
         """Hours of sound in all items."""

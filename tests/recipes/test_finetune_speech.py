@@ -15,6 +15,7 @@ from recipes.finetune_speech import RunConfig, random_chunking
 from speech_adapter.model import load_speech_model
 from speech_core.checkpoint import read_json
 from speech_encoder.features import log_mel
+from tests.recipes.test_teacher_states import write_states
 from tests.speech_data import SENTENCES, recorded, spoken, tone_words, write_cache, write_llama
 
 TINY = [
@@ -110,6 +111,24 @@ def test_resuming_equals_an_uninterrupted_run(llama, cache, tmp_path):
             for name in ("whole", "parts")
         ]
         assert weights[0] == weights[1]
+
+
+def test_a_teacher_is_learned_from_and_leaves_no_trace(llama, tmp_path):
+    folder = write_cache(tmp_path / "words", spoken())
+    write_states(folder, 0)
+    more = ["--max-steps", "6", "--teacher-weight", "2"]
+    finetune(llama, [folder], tmp_path / "whole", *more)
+    losses = [line["teacher_loss"] for line in lines(tmp_path / "whole")]
+    assert losses[-1] < losses[0]
+    finetune(llama, [folder], tmp_path / "parts", "--max-steps", "3", "--teacher-weight", "2")
+    finetune(llama, [folder], tmp_path / "parts", *more)
+    whole, parts = ([without_times(line) for line in lines(tmp_path / name)] for name in ("whole", "parts"))
+    assert parts == whole
+    names = load_file(tmp_path / "whole" / "export" / "speech_encoder" / "model.safetensors").keys()
+    assert not [name for name in names if "teacher" in name]
+    plain = build(llama, [folder], tmp_path / "plain")
+    assert plain.model.teacher is None
+    assert next(iter(plain.batches)).teacher is None
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from recipes.data.features_cache import FeatureCache
+from recipes.data.teacher_states import TeacherStates
 from recipes.speech_batches import SpeechBatch, SpeechBatches
 from speech_core.errors import InputError
 from tests.speech_data import spoken, write_cache
@@ -115,3 +116,24 @@ def test_fixed_batches_hold_every_chosen_item_once_in_order_of_length(cache):
 
 def test_frame_rate_is_that_of_the_front_end(cache):
     assert SpeechBatches(cache, 300, seed=0).frame_rate_hz == 100.0
+
+
+def test_a_teacher_gives_every_item_its_states(tmp_path):
+    from tests.recipes.test_teacher_states import WIDTH, write_states
+
+    folders = [write_cache(tmp_path / name, spoken(TEXTS[:4])) for name in ("taught", "not")]
+    write_states(folders[0], 0)
+    both = FeatureCache(folders)
+    source = SpeechBatches(both, 300, seed=0)
+    assert next(iter(source)).teacher is None
+    source.teacher = TeacherStates(both)
+    for batch in take(source, 8):
+        assert batch.teacher is not None
+        assert batch.teacher.shape[2] == WIDTH
+        for row, item in zip(batch.teacher, batch.items, strict=True):
+            states = source.teacher[item]
+            known = 0 if states is None else len(states)
+            assert (item < 4) == (states is not None)
+            assert row[known:].isnan().all()
+            if states is not None:
+                assert np.array_equal(row[:known].numpy(), states)
