@@ -1,0 +1,1 @@
+"""Speech synthesis: phones and prosody to spectral frames, frames to sound, both as streams."""

@@ -1,0 +1,57 @@
+"""Sizes of the spectral frames, the acoustic model and the vocoder, with their presets."""
+
+from dataclasses import dataclass, field
+
+from speech_core.errors import ConfigError
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise ConfigError(message)
+
+
+@dataclass(frozen=True)
+class FrameConfig:
+    """What the acoustic model writes and the vocoder reads.
+
+    A frame holds `num_mels` bands of the power of the sound, `num_bands` shares of noise in it, and the pitch.
+    """
+
+    sample_rate: int = 24_000  # Hz
+    hop_samples: int = 300  # 12.5 ms between frames
+    num_bins: int = 601  # of the envelopes, from 0 Hz to half the sample rate
+    num_mels: int = 80
+    num_bands: int = 12  # of the share of noise, mel-spaced too
+    floor: float = 1e-14  # smallest power of a hertz, relative to full scale
+
+    def __post_init__(self) -> None:
+        _require(self.hop_samples > 0 and self.sample_rate > 0, "hop_samples and sample_rate must be positive")
+        _require(self.num_bins > self.num_mels > self.num_bands > 0, "need num_bins > num_mels > num_bands > 0")
+        _require(self.floor > 0, "floor must be positive")
+
+    @property
+    def frame_rate_hz(self) -> float:
+        """Frames per second."""
+        return self.sample_rate / self.hop_samples
+
+    @property
+    def num_channels(self) -> int:
+        """Values of a frame without its pitch."""
+        return self.num_mels + self.num_bands
+
+
+@dataclass(frozen=True)
+class VocoderConfig:
+    """Harmonic-plus-noise vocoder; a small network corrects the envelopes."""
+
+    frames: FrameConfig = field(default_factory=FrameConfig)
+    num_fft: int = 2048  # two hops of excitation and the answer of the filter
+    d_hidden: int = 128  # of the correcting network
+    left_frames: int = 2  # it sees this many past frames, this one and the next
+    num_corrections: int = 40  # bands in which it corrects either density
+    highest_harmonic_hz: float = 11_000.0
+
+    def __post_init__(self) -> None:
+        _require(self.num_fft >= 4 * self.frames.hop_samples, "num_fft must hold four hops")
+        _require(self.left_frames >= 0 and self.d_hidden > 0, "need left_frames >= 0 and d_hidden > 0")
+        _require(self.num_corrections > 1, "num_corrections must be at least 2")
