@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack, overload
 import torch
 
 from llama_speech.bundle import read_bundle
-from llama_speech.languages import require_language
+from llama_speech.languages import Language, require_language
 from llama_speech.pipeline import PieceRecognizer, Pipeline, Progress, TranscribeOptions
 from llama_speech.recordings import opener
 from llama_speech.results import Transcription
@@ -43,6 +43,7 @@ class ModelParts:
     decode: Decode  # token ids of the Llama to text
     features: FeatureConfig
     languages: tuple[str, ...]  # codes the weights were trained for; empty: any
+    text_languages: tuple[str, ...] = ()  # codes the Llama writes well; empty: not known
     loaded: "LoadedModel | None" = None  # the Llama and its tokenizer, for all that is more than transcribing
 
 
@@ -56,6 +57,11 @@ class SpeechLlama:
     def languages(self) -> tuple[str, ...]:
         """Codes of the languages the model was trained for."""
         return self.parts.languages
+
+    @property
+    def text_languages(self) -> tuple[str, ...]:
+        """Codes of the languages the Llama writes well, as far as its bundle says; empty: not known."""
+        return self.parts.text_languages
 
     @overload
     def transcribe(
@@ -97,19 +103,54 @@ class SpeechLlama:
         Recordings are opened one after the other; memory does not depend on their number or length.
         Raises InputError at once if an option cannot be used.
         """
-        chosen = TranscribeOptions(
-            language=require_language(language, self.languages),
-            word_timestamps=word_timestamps,
-            vad=options.get("vad", True),
-            batch_size=options.get("batch_size", 8),
-            mode=options.get("mode", "llama"),
-            segments=options.get("segments", SegmentConfig()),
-        )
+        chosen = _chosen(require_language(language, self.languages), word_timestamps, options)
+        return self._run(self.parts.recognizer, chosen, audios, options)
+
+    def translate(
+        self,
+        audio: Any,
+        to: str,
+        language: str = "en",
+        method: str = "direct",
+        **options: Unpack[MoreOptions],
+    ) -> Transcription | list[Transcription]:
+        """What is said in a recording, in another language; a list of recordings gives a list.
+
+        to: code or English name of one of the 34 languages of the paper. method: "direct", the Llama hears
+        the speech; "cascade", it reads a transcript of speech in `language`. The rest as in `transcribe`.
+        """
+        several = isinstance(audio, list)
+        outcomes = self.translate_each(audio if several else [audio], to, language, method, **options)
+        results = [_raised(outcome) for outcome in outcomes]
+        return results if several else results[0]
+
+    def translate_each(
+        self,
+        audios: Iterable[Any],
+        to: str,
+        language: str = "en",
+        method: str = "direct",
+        **options: Unpack[MoreOptions],
+    ) -> Iterator[Transcription | SpeechError]:
+        """Yield one outcome for each recording, in order: its translation, or the error that prevented it."""
+        from llama_speech.translation import Translator, target_language
+
+        chosen = _chosen(target_language(to), False, options)
+        supported = self.languages if method == "cascade" else ()
+        translator = Translator(self._loaded(), method, require_language(language, supported).name)
+        return self._run(translator, chosen, audios, options)
+
+    def _run(
+        self,
+        recognizer: PieceRecognizer,
+        chosen: TranscribeOptions,
+        audios: Iterable[Any],
+        options: MoreOptions,
+    ) -> Iterator[Transcription | SpeechError]:
         rate = options.get("sample_rate")
         limits = AudioLimits(allow_damaged=options.get("allow_damaged", False))
         openers = (opener(audio, rate, limits) for audio in audios)
-        parts = self.parts
-        pipeline = Pipeline(parts.recognizer, parts.decode, parts.features, chosen)
+        pipeline = Pipeline(recognizer, self.parts.decode, self.parts.features, chosen)
         return pipeline.run(openers, options.get("progress"))
 
     def chat(
@@ -128,6 +169,17 @@ class SpeechLlama:
         if self.parts.loaded is None:
             raise BundleError("this model has no Llama of its own: load it with llama_speech.load()")
         return self.parts.loaded
+
+
+def _chosen(language: Language, word_timestamps: bool, options: MoreOptions) -> TranscribeOptions:
+    return TranscribeOptions(
+        language=language,
+        word_timestamps=word_timestamps,
+        vad=options.get("vad", True),
+        batch_size=options.get("batch_size", 8),
+        mode=options.get("mode", "llama"),
+        segments=options.get("segments", SegmentConfig()),
+    )
 
 
 def _raised(outcome: Transcription | SpeechError) -> Transcription:
@@ -159,5 +211,12 @@ def load(
     from llama_speech.loading import Placement, load_model
 
     model = load_model(opened, llama, Placement(device, dtype))
-    parts = ModelParts(model.recognizer, model.tokenizer.decode, model.features, opened.info.languages, model)
+    parts = ModelParts(
+        model.recognizer,
+        model.tokenizer.decode,
+        model.features,
+        opened.info.languages,
+        tuple(opened.info.llama.get("languages", ())) if llama is None else (),
+        model,
+    )
     return SpeechLlama(parts)

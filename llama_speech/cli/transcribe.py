@@ -1,31 +1,26 @@
 """`llama-speech transcribe`: write down what is said in audio files."""
 
 import argparse
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from llama_speech.cli._display import Display
-from llama_speech.cli._inputs import Recording, expand
-from llama_speech.cli._options import UsageError, add_model_options, positive
-from llama_speech.cli._outputs import output_names
-from llama_speech.languages import find_language
-from llama_speech.writers import FORMATS, render, write_atomically
-from speech_core.errors import InputError, SpeechError
+from llama_speech.cli._files import (
+    add_file_arguments,
+    add_listening_options,
+    add_output_options,
+    check_language,
+    run_files,
+)
+from llama_speech.cli._options import add_model_options
 
 if TYPE_CHECKING:
     from llama_speech.results import Transcription
-
-_STREAMABLE = ("txt", "json", "jsonl")  # formats of which several results can share standard output
+    from speech_core.errors import SpeechError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
-    parser.add_argument(
-        "files", nargs="+", metavar="FILE", help="audio files, folders, patterns, or - for standard input"
-    )
+    add_file_arguments(parser)
     parser.add_argument("-l", "--language", default="en", help="code or name (default: en)")
     parser.add_argument(
         "--word-timestamps",
@@ -33,187 +28,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=False,
         help="times of words in json",
     )
-    parser.add_argument(
-        "--vad",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="find the speech first (default: yes)",
-    )
-    parser.add_argument(
-        "--batch-size", type=positive, default=8, metavar="N", help="pieces of audio at once (default: 8)"
-    )
-    parser.add_argument(
-        "--allow-damaged", action="store_true", help="transcribe truncated files as far as they go"
-    )
-    _add_output_options(parser)
+    add_listening_options(parser)
+    add_output_options(parser)
     add_model_options(parser)
-
-
-def _add_output_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("output")
-    group.add_argument(
-        "-f",
-        "--output-format",
-        action="append",
-        choices=[*FORMATS, "all"],
-        help="repeatable (default: txt)",
-    )
-    group.add_argument(
-        "-o", "--output-dir", type=Path, metavar="FOLDER", help="write files here (default: standard output)"
-    )
-    existing = group.add_mutually_exclusive_group()
-    existing.add_argument(
-        "--skip-existing", action="store_true", help="leave out what has been written already"
-    )
-    existing.add_argument("--overwrite", action="store_true", help="replace files that exist")
-    group.add_argument("--fail-fast", action="store_true", help="stop at the first file that fails")
-    group.add_argument("--quiet", action="store_true", help="only errors on standard error")
-    group.add_argument("--progress", action="store_true", help="a progress bar even without a terminal")
-
-
-@dataclass(frozen=True)
-class _Task:
-    """One recording and the files it becomes (none: standard output)."""
-
-    recording: Recording
-    targets: dict[str, Path]  # format -> file
 
 
 def run(args: argparse.Namespace) -> int:
     """Transcribe; return 0, or 1 if any file failed. Raises UsageError before any work."""
-    formats = _formats(args.output_format)
-    _check_language(args.language)
-    recordings, problems = expand(args.files)
-    _check_standard_output(args, formats, len(recordings))
-    tasks, refused = _plan(recordings, formats, args)
-    with Display(args.quiet, args.progress) as display:
-        for problem in problems + refused:
-            display.problem(problem)
-            if args.fail_fast:
-                return 1
-        if not tasks:
-            return 1 if problems or refused else 0
-        failures = _transcribe(tasks, formats, args, display)
-    return 1 if problems or refused or failures else 0
+    check_language(args.language)
+    return run_files(args, _transcribe)
 
 
-def _check_language(language: str) -> None:
-    """Refuse a language nobody knows before any work; which ones the model knows is seen later."""
-    try:
-        find_language(language)
-    except InputError as error:
-        raise UsageError(str(error)) from None
-
-
-def _formats(chosen: Sequence[str] | None) -> list[str]:
-    """The formats without repetition."""
-    names = chosen or ["txt"]
-    return list(FORMATS) if "all" in names else list(dict.fromkeys(names))
-
-
-def _check_standard_output(args: argparse.Namespace, formats: list[str], files: int) -> None:
-    """Refuse what cannot be told apart on standard output."""
-    if args.output_dir is not None:
-        return
-    if len(formats) > 1:
-        raise UsageError(f"several formats ({', '.join(formats)}) need a folder: add --output-dir")
-    if files > 1 and formats[0] not in _STREAMABLE:
-        raise UsageError(f"{formats[0]} of several files needs a folder: add --output-dir")
-    if args.skip_existing or args.overwrite:
-        raise UsageError("--skip-existing and --overwrite are about files: add --output-dir")
-
-
-def _plan(
-    recordings: list[Recording], formats: list[str], args: argparse.Namespace
-) -> tuple[list[_Task], list[str]]:
-    """What is to be done; and a line for each recording whose files exist already."""
-    if args.output_dir is None:
-        return [_Task(recording, {}) for recording in recordings], []
-    if args.output_dir.exists() and not args.output_dir.is_dir():
-        raise UsageError(f"{args.output_dir} is not a folder")
-    tasks, refused = [], []
-    for recording, name in zip(recordings, output_names(recordings), strict=True):
-        targets = {one: args.output_dir / name.with_name(f"{name.name}.{one}") for one in formats}
-        existing = [path for path in targets.values() if path.exists()]
-        if args.skip_existing and len(existing) == len(targets):
-            continue
-        if existing and not (args.overwrite or args.skip_existing):
-            refused.append(f"{recording.name}: {existing[0]} exists: pass --overwrite or --skip-existing")
-            continue
-        tasks.append(_Task(recording, targets))
-    return tasks, refused
-
-
-def _transcribe(tasks: list[_Task], formats: list[str], args: argparse.Namespace, display: Display) -> int:
-    """Load the model, do all tasks, give out the results; return how many failed."""
+def _transcribe(
+    args: argparse.Namespace, recordings: Iterable[Any], progress: Callable[[float], None]
+) -> "Iterator[Transcription | SpeechError]":
     from llama_speech.api import load
 
     model = load(args.model, args.llama, args.device, args.dtype, args.threads)
-    display.start([task.recording.path for task in tasks])
-    outcomes = model.transcribe_each(
-        (task.recording.open() for task in tasks),
+    return model.transcribe_each(
+        recordings,
         args.language,
         args.word_timestamps,
         vad=args.vad,
         batch_size=args.batch_size,
         allow_damaged=args.allow_damaged,
-        progress=display.advance,
+        progress=progress,
     )
-    printer = _Printer(formats[0], several=len(tasks) > 1)
-    failures = 0
-    for task, outcome in zip(tasks, outcomes, strict=True):
-        try:
-            _give_out(task, outcome, printer, display)
-        except SpeechError as error:
-            failures += 1
-            display.problem(_with_name(str(error), task.recording.name))
-            if args.fail_fast:
-                break
-    display.result(printer.end())
-    return failures
-
-
-def _give_out(
-    task: _Task, outcome: "Transcription | SpeechError", printer: "_Printer", display: Display
-) -> None:
-    """Write or print one result. Raises the SpeechError of a recording that failed."""
-    if isinstance(outcome, SpeechError):
-        raise outcome
-    name = task.recording.name
-    if not outcome.segments:
-        display.note(f"{name}: no speech found in {outcome.duration_s:.1f} s")
-    for output_format, path in task.targets.items():
-        write_atomically(path, render(outcome, output_format, name))
-    if not task.targets:
-        display.result(printer.text(outcome, name))
-
-
-def _with_name(message: str, name: str) -> str:
-    """Errors of decoding begin with the name; others get it here."""
-    return message if message.startswith(name) else f"{name}: {message}"
-
-
-class _Printer:
-    """Results on standard output: one bare, several so that each can be told apart."""
-
-    def __init__(self, output_format: str, several: bool) -> None:
-        self._format, self._several = output_format, several
-        self._printed = 0
-
-    def text(self, result: "Transcription", name: str) -> str:
-        """What to print for one result."""
-        self._printed += 1
-        if not self._several or self._format == "jsonl":
-            return render(result, self._format, name)
-        if self._format == "txt":
-            blank = "\n" if self._printed > 1 else ""
-            return f"{blank}==> {name} <==\n{render(result, 'txt', name)}"
-        opening = "[\n" if self._printed == 1 else ",\n"
-        values: dict[str, Any] = {"file": name, **result.to_dict()}
-        return opening + json.dumps(values, ensure_ascii=False, indent=2)
-
-    def end(self) -> str:
-        """What to print after the last result: several json results are one list."""
-        if self._format != "json" or not self._several:
-            return ""
-        return "\n]\n" if self._printed else "[]\n"

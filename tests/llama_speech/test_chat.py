@@ -52,17 +52,18 @@ def test_events_come_one_by_one_with_embeddings_on_request(tiny_model):
     assert next(tiny_model.chat(TEXT)).embedding is None
 
 
-def test_speech_goes_in_as_embeddings(tiny_model):
+def test_speech_goes_in_as_embeddings(tiny_model, monkeypatch):
     """The Llama is run on the adapter's output between the boundaries, at its place in the turn."""
     stream = tiny_model.chat(spoken({"type": "text", "text": "What? "}, audio_part(SAMPLE)), speech="embeds")
-    model = tiny_model.parts.loaded
-    seen = []
+    model, seen = tiny_model.parts.loaded, list[torch.Tensor]()
     plain = model.engine.run
-    model.engine.run = lambda inputs, *args, **options: seen.append(inputs) or plain(inputs, *args, **options)
-    try:
-        next(stream)
-    finally:
-        del model.engine.run
+
+    def run(inputs, *args, **options):
+        seen.append(inputs)
+        return plain(inputs, *args, **options)
+
+    monkeypatch.setattr(model.engine, "run", run)
+    next(stream)
     assert stream.transcripts == ()
     prompt = seen[0][0]
     starts = (prompt == model.recognizer.boundaries[0]).all(1).nonzero()[:, 0]

@@ -76,10 +76,11 @@ def test_llama_guard_reads_the_verdict_its_llama_writes(tiny_stack, monkeypatch)
     tokenizer = ChatTokenizer.from_folder(tiny_stack.llama)
     spelled = [*tokenizer.encode("unsafe\nS2"), 2]
     engine = guard._engine
-    plain_run, steps = engine.run, []
+    plain_run, steps = engine.run, list[int]()
 
     def run(*args, **kwargs):
         output = plain_run(*args, **kwargs)
+        assert output.choices is not None
         output.choices.token_ids[:, -1] = spelled[len(steps)]
         steps.append(1)
         return output
