@@ -111,6 +111,35 @@ def _joined(parts: Sequence[TokenInputs]) -> TokenInputs:
     )
 
 
+def batch_inputs(items: Sequence[Inputs]) -> Inputs:
+    """Several batches of one as one batch, padded; all with tokens or all without."""
+    tokens = [item.tokens for item in items if item.tokens is not None]
+    phones = [item.phones for item in items]
+    return Inputs(
+        PhoneInputs(
+            _padded([part.fields for part in phones]),
+            _padded([part.groups for part in phones]),
+            torch.cat([part.lengths for part in phones]),
+        ),
+        torch.cat([item.speakers for item in items]),
+        torch.cat([item.styles for item in items]),
+        TokenInputs(
+            _padded([part.token_ids for part in tokens]),
+            _padded([part.groups for part in tokens]),
+            _padded([part.states for part in tokens]),
+            _padded([part.known for part in tokens]),
+            torch.cat([part.lengths for part in tokens]),
+        )
+        if tokens
+        else None,
+    )
+
+
+def _padded(parts: Sequence[Tensor]) -> Tensor:
+    """(1, items, ...) each -> (batch, most items, ...), zeros after the end."""
+    return torch.nn.utils.rnn.pad_sequence([part[0] for part in parts], batch_first=True)
+
+
 def step_groups(phones: PhoneInputs, num_steps: int) -> Tensor:
     """Group of the current phone of each step, (batch, num_steps); steps past the last phone stay with it."""
     if phones.groups.shape[1] == 0:
