@@ -6,8 +6,6 @@ A run directory holds `checkpoint/` (the last state, complete or absent), `expor
 Starting the same command again goes on from the last checkpoint; SIGTERM and Ctrl-C write one first.
 """
 
-import contextlib
-import json
 import logging
 import math
 import shutil
@@ -22,12 +20,33 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
+from recipes.metrics_log import Metrics, MetricsLog, finite, mean_of_numbers
+from recipes.processes import (
+    begin_optimizer,
+    choose_precision,
+    is_sharded,
+    process_share,
+    whole_copy,
+    whole_value,
+)
+from recipes.weight_average import WeightAverage
 from speech_core.checkpoint import read_json, write_json
 from speech_core.errors import ConfigError
 
-logger = logging.getLogger(__name__)
+__all__ = [  # what recipes need, wherever it is defined
+    "BatchSource",
+    "LoopConfig",
+    "Metrics",
+    "Task",
+    "TrainingLoop",
+    "choose_precision",
+    "mean_of_numbers",
+    "plain_groups",
+    "process_share",
+    "run",
+]
 
-Metrics = dict[str, float]
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -99,10 +118,10 @@ class Task(Protocol):
         """Optimizer groups; `scale` multiplies the scheduled rate."""
 
     def evaluate(self, model: nn.Module) -> Metrics:
-        """Figures on held-out data."""
+        """Figures on held-out data; called in the first process only, `model` may be a copy."""
 
     def export(self, model: nn.Module, folder: Path, training: dict[str, Any]) -> None:
-        """Write the components, ready to be used or trained further."""
+        """Write the components of `model`, ready to be used or trained further; as `evaluate`."""
 
 
 def plain_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
@@ -114,37 +133,11 @@ def plain_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     ]
 
 
-class WeightAverage:
-    """Exponential average of the trained parameters; young averages forget faster."""
-
-    def __init__(self, model: nn.Module, decay: float) -> None:
-        self.decay = decay
-        self.values = {n: p.detach().clone() for n, p in model.named_parameters() if p.requires_grad}
-
-    @torch.no_grad()
-    def update(self, model: nn.Module, step: int) -> None:
-        """Take in the parameters after optimizer step `step`."""
-        decay = min(self.decay, (1 + step) / (10 + step))
-        for name, parameter in model.named_parameters():
-            if name in self.values:
-                self.values[name].lerp_(parameter.detach(), 1 - decay)
-
-    @torch.no_grad()
-    def swap(self, model: nn.Module) -> None:
-        """Exchange averaged and current values; a second call puts them back."""
-        for name, parameter in model.named_parameters():
-            if name in self.values:
-                current = parameter.detach().clone()
-                parameter.copy_(self.values[name])
-                self.values[name] = current
-
-
 class TrainingLoop:
     """One run of a task; `run` returns the last evaluation."""
 
     def __init__(self, task: Task, config: LoopConfig) -> None:
         from accelerate import Accelerator, DistributedDataParallelKwargs
-        from torch.utils.tensorboard import SummaryWriter
 
         torch.manual_seed(config.seed)
         self.task, self.config = task, config
@@ -154,15 +147,19 @@ class TrainingLoop:
             # A step may leave weights out: codebooks not drawn, boundary embeddings in the CTC stage.
             kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
         )
+        self.sharded = is_sharded(self.accelerator)
+        main = self.accelerator.is_main_process
+        self.whole = whole_copy(task.model) if self.sharded and main else None
         groups = task.parameter_groups(config.learning_rate)
         optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas, fused=True)
         self.model, self.optimizer = self.accelerator.prepare(task.model, optimizer)
+        if self.sharded:
+            begin_optimizer(self.optimizer.optimizer)
         self.average = WeightAverage(self._plain(), config.average_decay) if config.average_decay else None
         self.step, self.audio_s, self.train_s = 0, 0.0, 0.0
         config.run_dir.mkdir(parents=True, exist_ok=True)
         self._resume()
-        main = self.accelerator.is_main_process
-        self.board = SummaryWriter(str(config.run_dir), purge_step=self.step) if main else None
+        self.log = MetricsLog(config.run_dir, self.step) if main else None
         self._stop = False
 
     def _plain(self) -> nn.Module:
@@ -179,8 +176,8 @@ class TrainingLoop:
                 signal.signal(name, handler)
         metrics = {} if self._stop else self._evaluate()
         self._checkpoint()
-        if self.board:
-            self.board.close()
+        if self.log:
+            self.log.close()
         return metrics
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
@@ -230,9 +227,9 @@ class TrainingLoop:
             self.accelerator.backward(loss / self.config.accumulate)
             for name, value in {"loss": float(loss.detach()), **metrics}.items():
                 total[name] = total.get(name, 0.0) + value / self.config.accumulate
-        norm = self.accelerator.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
-        total |= {"gradient_norm": float(norm), "learning_rate": rate}
-        if torch.isfinite(torch.as_tensor(norm)):
+        norm = whole_value(self.accelerator.clip_grad_norm_(self.model.parameters(), self.config.clip_norm))
+        total |= {"gradient_norm": norm, "learning_rate": rate}
+        if math.isfinite(norm):
             self.optimizer.step()
         else:
             logger.warning("step %d skipped: the gradient is not finite", self.step)
@@ -251,26 +248,39 @@ class TrainingLoop:
             *(self.step, self.config.max_steps, metrics["audio_hours"], metrics["loss"]),
             *(metrics["times_real_time"], left_s / 60),
         )
-        self._record("train", metrics)
+        if self.log:
+            self.log.record("train", self.step, self.train_s, metrics)
 
     def _evaluate(self) -> Metrics:
-        """Evaluate and export the averaged weights."""
-        model = self._plain()
-        model.eval()
+        """Evaluate and export the averaged weights, in the first process."""
+        plain = self._plain()
         if self.average:
-            self.average.swap(model)
-        metrics = {}
+            self.average.swap(plain)
+        metrics: Metrics = {}
         try:
-            if self.accelerator.is_main_process:
-                metrics = self.task.evaluate(model)
-                self._record("evaluation", metrics)
+            model = self._whole_model()
+            if model is not None and self.log is not None:
+                metrics = self.task.evaluate(model.eval())
+                self.log.record("evaluation", self.step, self.train_s, metrics)
                 logger.info("step %d: %s", self.step, ", ".join(f"{k} {v:.4f}" for k, v in metrics.items()))
                 self.task.export(model, self.config.run_dir / "export", self._training_record(metrics))
         finally:
             if self.average:
-                self.average.swap(model)
+                self.average.swap(plain)
+        if self.whole is not None:
+            self.whole.cpu()
         self.accelerator.wait_for_everyone()
         return metrics
+
+    def _whole_model(self) -> nn.Module | None:
+        """The model with all its current weights, None in processes that have only a part; all must ask."""
+        if not self.sharded:
+            return self._plain()
+        weights = self.accelerator.get_state_dict(self.model)
+        if self.whole is None:
+            return None
+        self.whole.load_state_dict(weights)
+        return self.whole.to(self.accelerator.device)
 
     def _training_record(self, metrics: Metrics) -> dict[str, Any]:
         return {
@@ -282,25 +292,17 @@ class TrainingLoop:
             "metrics": finite(metrics),
         }
 
-    def _record(self, kind: str, metrics: Metrics) -> None:
-        if self.board is None:
-            return
-        metrics = finite(metrics)
-        line = {"kind": kind, "step": self.step, "train_s": round(self.train_s, 1), **metrics}
-        with (self.config.run_dir / "metrics.jsonl").open("a", encoding="utf-8") as out:
-            out.write(json.dumps(line) + "\n")
-        for name, value in metrics.items():
-            self.board.add_scalar(f"{kind}/{name}", value, self.step)
-
     def _checkpoint(self) -> None:
         """Write the whole state beside the last one, then exchange them."""
         target, partial = self.config.run_dir / "checkpoint", self.config.run_dir / "checkpoint.partial"
         self.accelerator.save_state(str(partial))
         self.accelerator.wait_for_everyone()  # each process writes a file
+        if self.average and (self.sharded or self.accelerator.is_main_process):
+            torch.save(self.average.values, partial / self._average_name())
+        self.accelerator.wait_for_everyone()
         if self.accelerator.is_main_process:
-            if self.average:
-                torch.save(self.average.values, partial / "average.pt")
             position = {"step": self.step, "audio_s": self.audio_s, "train_s": self.train_s}
+            position["processes"] = self.accelerator.num_processes
             batches = self.task.batches.state_dict()
             write_json(partial / "loop.json", {**position, "precision": self.precision, "batches": batches})
             old = self.config.run_dir / "checkpoint.old"
@@ -310,6 +312,10 @@ class TrainingLoop:
             partial.replace(target)
             shutil.rmtree(old, ignore_errors=True)
         self.accelerator.wait_for_everyone()
+
+    def _average_name(self) -> str:
+        """File of the average: each process has its own where weights are sharded."""
+        return f"average-{self.accelerator.process_index}.pt" if self.sharded else "average.pt"
 
     def _last_checkpoint(self) -> Path | None:
         """Where to go on from; `checkpoint.old` is left when a run ends between the two renames."""
@@ -327,72 +333,18 @@ class TrainingLoop:
         folder = self._last_checkpoint()
         if folder is None:
             return
-        self.accelerator.load_state(str(folder))
         position = read_json(folder / "loop.json")
+        processes = position.get("processes", self.accelerator.num_processes)
+        if self.sharded and processes != self.accelerator.num_processes:
+            raise ConfigError(f"{folder} holds shards of {processes} processes: go on with as many")
+        self.accelerator.load_state(str(folder))
         self.step, self.audio_s, self.train_s = position["step"], position["audio_s"], position["train_s"]
         self.task.batches.load_state_dict(position["batches"])
         if self.average:
-            self.average.values = torch.load(folder / "average.pt", weights_only=True)
-        if self.accelerator.is_main_process:
-            _forget_after(self.config.run_dir / "metrics.jsonl", self.step)
+            self.average.values = torch.load(folder / self._average_name(), weights_only=True)
         logger.info("resuming at step %d after %.2f h of audio", self.step, self.audio_s / 3600)
-
-
-def finite(metrics: Metrics) -> Metrics:
-    """The figures JSON can hold; NaN stands for one that was not measured."""
-    return {name: value for name, value in metrics.items() if math.isfinite(value)}
-
-
-def _forget_after(path: Path, step: int) -> None:
-    """Drop the lines of steps that were lost with an interrupted run, and one cut short."""
-    if not path.exists():
-        return
-    kept = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        with contextlib.suppress(ValueError):
-            if json.loads(line)["step"] <= step:
-                kept.append(line + "\n")
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text("".join(kept), encoding="utf-8")
-    partial.replace(path)
-
-
-def choose_precision(wanted: str, model: nn.Module) -> str:
-    """fp32 or bf16; `auto` times a matrix product in both on the model's device and takes the faster."""
-    if wanted != "auto":
-        return wanted
-    device = next(model.parameters()).device
-    seconds = {}
-    for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
-        left, right = (torch.randn(1024, 1024, device=device).to(dtype) for _ in range(2))
-        times = []
-        for _ in range(8):
-            start = time.perf_counter()
-            float((left @ right).sum())
-            times.append(time.perf_counter() - start)
-        seconds[name] = min(times)
-    faster = min(seconds, key=lambda name: seconds[name])
-    logger.info(
-        "precision %s (matrix product: %s)", faster, {k: f"{v * 1e3:.1f} ms" for k, v in seconds.items()}
-    )
-    return faster
 
 
 def run(task: Task, config: LoopConfig) -> Metrics:
     """Train a task; see TrainingLoop."""
     return TrainingLoop(task, config).run()
-
-
-def mean_of_numbers(values: list[float]) -> float:
-    """Mean over the values that are not NaN; NaN when none is."""
-    numbers = [value for value in values if not math.isnan(value)]
-    return sum(numbers) / len(numbers) if numbers else math.nan
-
-
-def process_share() -> tuple[int, int]:
-    """Number of this process and how many there are, as `accelerate` started them."""
-    from accelerate import PartialState
-    from accelerate.utils import parse_flag_from_env
-
-    state = PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))  # as Accelerator reads it later
-    return int(state.process_index), int(state.num_processes)

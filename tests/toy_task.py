@@ -1,8 +1,9 @@
 """The smallest task of the training loop: a line with dropout fitted to numbers made on the spot.
 
-    python -m tests.toy_task RUN_DIR PAUSE_S DROPOUT        # in a process of its own, or in several
+    python -m tests.toy_task RUN_DIR PAUSE_S DROPOUT [--shard] [--stop-at STEP]   # in one process, or more
 
 A pause before every batch gives time to interrupt it; of several processes the first waits least.
+`--shard` spreads the weights over the processes.
 """
 
 import math
@@ -108,7 +109,28 @@ def loop_config(folder: Path, **changes: Any) -> LoopConfig:
     return LoopConfig(**(values | changes))
 
 
-if __name__ == "__main__":
+def shard_on_cpu() -> None:
+    """Have accelerate shard weights as it does on GPUs; by itself it offers that on a CPU only half-way."""
+    from accelerate import Accelerator, FullyShardedDataParallelPlugin
+    from accelerate.state import AcceleratorState, PartialState
+    from accelerate.utils import DistributedType
+
+    Accelerator(cpu=True)
+    for state in (PartialState, AcceleratorState):
+        state._shared_state["distributed_type"] = DistributedType.FSDP
+    plugin = FullyShardedDataParallelPlugin(fsdp_version=2, cpu_ram_efficient_loading=False)
+    AcceleratorState._shared_state["fsdp_plugin"] = plugin
+
+
+def main(folder: str, pause_s: str, dropout: str, *more: str) -> None:
+    """Train as the arguments say."""
     share = process_share()
-    batches = Numbers(pause_s=float(sys.argv[2]) * (1 + share[0]), share=share)
-    run(Toy(Line(float(sys.argv[3])), batches), loop_config(Path(sys.argv[1]), checkpoint_every_s=0.05))
+    if "--shard" in more:
+        shard_on_cpu()
+    stop_at = int(more[more.index("--stop-at") + 1]) - 1 if "--stop-at" in more else -1
+    batches = Numbers(pause_s=float(pause_s) * (1 + share[0]), share=share, interrupt_at=stop_at)
+    run(Toy(Line(float(dropout)), batches), loop_config(Path(folder), checkpoint_every_s=0.05))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

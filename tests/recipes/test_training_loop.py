@@ -1,7 +1,6 @@
 """The loop on a toy task: it learns, stops and goes on to the bit, averages, and records what it did."""
 
 import json
-import math
 import os
 import signal
 import subprocess
@@ -16,8 +15,7 @@ import torch
 from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
-from recipes import training_loop
-from recipes.training_loop import TrainingLoop, WeightAverage, plain_groups, run
+from recipes.training_loop import TrainingLoop, plain_groups, run
 from speech_core.checkpoint import load_weights, read_json
 from speech_core.errors import ConfigError
 from tests.toy_task import Line, Numbers, Toy, loop_config
@@ -148,19 +146,32 @@ def test_a_terminated_process_goes_on_as_if_nothing_had_been(tmp_path):
     assert same(weights(resumed), weights(expected))
 
 
-@pytest.mark.slow
-def test_two_processes_train_as_one_with_twice_the_batches(tmp_path):
+def run_two_processes(*arguments: str) -> None:
+    """`tests.toy_task` in two processes on this machine."""
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     environment = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
-    command = [*launcher, "-m", "tests.toy_task", str(tmp_path / "two"), "0.02", "0.0"]
+    command = [*launcher, "-m", "tests.toy_task", *arguments]
     subprocess.run(command, cwd=ROOT, env=environment, check=True, timeout=240)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("weights_of_a_process", ["all", "a part"])
+def test_two_processes_train_as_one_with_twice_the_batches(tmp_path, weights_of_a_process):
+    """With all weights in each (DDP) and with a part of them (FSDP), also when interrupted half-way."""
+    how = ["--shard"] if weights_of_a_process == "a part" else []
+    if how:
+        run_two_processes(str(tmp_path / "two"), "0", "0.0", *how, "--stop-at", "7")
+        assert read_json(tmp_path / "two" / "checkpoint" / "loop.json")["step"] == 7
+    run_two_processes(str(tmp_path / "two"), "0.02", "0.0", *how)
     run(Toy(Line(dropout=0.0)), loop_config(tmp_path / "one", accumulate=2))
     one, two = Line(), Line()
     load_weights(tmp_path / "one" / "export", one)
     load_weights(tmp_path / "two" / "export", two)
     torch.testing.assert_close(two.state_dict(), one.state_dict(), atol=1e-6, rtol=1e-5)
     assert [line["step"] for line in lines(tmp_path / "two")] == list(range(1, 13))
-    assert len(list((tmp_path / "two").glob("events.out.tfevents.*"))) == 1
+    assert len(list((tmp_path / "two").glob("events.out.tfevents.*"))) == (
+        2 if how else 1
+    )  # of the first process
 
 
 def test_a_signal_is_only_caught_while_training(tmp_path):
@@ -291,36 +302,6 @@ def test_groups_decay_matrices_only_and_leave_out_what_is_frozen():
     assert (decayed["weight_decay"], others["weight_decay"]) == (0.3, 0.0)
 
 
-# Averages
-
-
-def test_the_average_is_exponential_and_young_ones_forget_faster():
-    model = nn.Linear(1, 1, bias=False)
-    model.weight.data.fill_(0.0)
-    average = WeightAverage(model, decay=0.5)
-    expected = 0.0
-    for step in range(12):
-        model.weight.data.fill_(float(step))
-        average.update(model, step)
-        decay = min(0.5, (1 + step) / (10 + step))
-        expected = decay * expected + (1 - decay) * step
-    assert float(average.values["weight"]) == pytest.approx(expected)
-
-
-def test_swapping_twice_changes_nothing():
-    model = Line()
-    model.unused.requires_grad_(False)
-    average = WeightAverage(model, 0.9)
-    assert "unused" not in average.values
-    model.linear.weight.data += 1
-    before, averaged = model.linear.weight.detach().clone(), average.values["linear.weight"].clone()
-    average.swap(model)
-    assert torch.equal(model.linear.weight, averaged)
-    average.swap(model)
-    assert torch.equal(model.linear.weight, before)
-    assert torch.equal(average.values["linear.weight"], averaged)
-
-
 # Options
 
 
@@ -361,18 +342,3 @@ def test_a_run_goes_on_in_the_precision_it_began_with(tmp_path, monkeypatch):
     loop = TrainingLoop(Toy(), loop_config(tmp_path, precision="auto"))
     assert loop.precision == "bf16"
     loop.accelerator.end_training()
-
-
-def test_auto_takes_one_of_both_precisions():
-    assert training_loop.choose_precision("auto", nn.Linear(2, 2)) in ("fp32", "bf16")
-    assert training_loop.choose_precision("bf16", nn.Linear(2, 2)) == "bf16"
-
-
-def test_means_leave_out_what_was_not_measured():
-    assert training_loop.mean_of_numbers([1.0, math.nan, 3.0]) == 2.0
-    assert math.isnan(training_loop.mean_of_numbers([math.nan]))
-    assert training_loop.finite({"a": 1.0, "b": math.nan, "c": math.inf}) == {"a": 1.0}
-
-
-def test_one_process_has_the_whole_share():
-    assert training_loop.process_share() == (0, 1)
