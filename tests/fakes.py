@@ -42,6 +42,7 @@ class TinyLlama:
     tied: bool = True
     rope: dict[str, Any] = field(default_factory=lambda: {"rope_type": "default", "rope_theta": 10_000.0})
     seed: int = 1
+    max_positions: int = 512
 
     def build(self) -> Any:
         """A transformers LlamaForCausalLM whose greedy answers vary (wide weights, few loops)."""
@@ -54,7 +55,7 @@ class TinyLlama:
             num_hidden_layers=self.num_layers,
             num_attention_heads=self.num_heads,
             num_key_value_heads=self.num_kv_heads,
-            max_position_embeddings=512,
+            max_position_embeddings=self.max_positions,
             tie_word_embeddings=self.tied,
             rope_parameters=self.rope,
             initializer_range=0.4,
@@ -81,16 +82,19 @@ def _without_head(model: Any) -> dict[str, torch.Tensor]:
     return {name: tensor for name, tensor in model.state_dict().items() if name != "lm_head.weight"}
 
 
-def save_byte_tokenizer(folder: Path) -> None:
-    """A tokenizer with a token for every byte and three control tokens: ids 0 to 2, then bytes."""
+def save_byte_tokenizer(folder: Path, special: tuple[str, ...] = SPECIAL) -> None:
+    """A tokenizer with a token for every byte and some control tokens: these have the first ids.
+
+    Its settings name the tokens and the template of SPECIAL.
+    """
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
-    vocabulary = {text: number for number, text in enumerate((*SPECIAL, *letters))}
+    vocabulary = {text: number for number, text in enumerate((*special, *letters))}
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.add_special_tokens([AddedToken(text, special=True) for text in SPECIAL])
+    tokenizer.add_special_tokens([AddedToken(text, special=True) for text in special])
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer.save(str(folder / "tokenizer.json"))
     names = {"bos_token": SPECIAL[1], "eos_token": SPECIAL[2], "pad_token": SPECIAL[2]}

@@ -1,5 +1,6 @@
 """A whole stack of the real parts, tiny and with random weights: a Llama folder and a bundle for it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -23,12 +24,13 @@ def write_llama(folder: Path) -> Path:
 def write_bundle(folder: Path, llama: Path, seed: int = 3) -> Path:
     """A bundle of tiny encoder, adapter and CTC head that hears letters and spaces at random."""
     torch.manual_seed(seed)
-    config = ADAPTER_PRESETS["tiny"]
+    embeddings = read_token_embeddings(llama)
+    config = replace(ADAPTER_PRESETS["tiny"], d_llama=embeddings.shape[1])
     ctc = CtcHead(config.ctc_vocabulary, config.d_llama)
     tokenizer = Tokenizer.from_file(str(llama / "tokenizer.json"))
     letters = [tokenizer.token_to_id(letter) for letter in "ĠabcdefghijklmnopqrstuvwxyzĠ.,'"]
     ctc.token_ids.copy_(torch.tensor((letters * 4)[: config.ctc_vocabulary]))
-    ctc.bind(read_token_embeddings(llama))
+    ctc.bind(embeddings)
     ctc.start(torch.ones(config.ctc_vocabulary), blank_share=0.3)
     model = SpeechModel(SpeechEncoder(ENCODER_PRESETS["tiny"]), SpeechAdapter(config), ctc)
     save_speech_model(folder, model.eval(), {"data": "none"})
