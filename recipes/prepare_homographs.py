@@ -1,0 +1,105 @@
+"""Cache the Llama's states around each homograph of the Wikipedia Homograph Data.
+
+    python -m recipes.prepare_homographs --text-dir DIR --llama LLAMA --out DATA/homographs
+
+Kept are the states of the token before the homograph, its last token, the four behind it and the last of the
+sentence, in float16. The Llama reads each sentence as its answer to an empty prompt. Shards that are there
+are skipped, so it resumes. On one core about 300 tokens a second: half an hour.
+"""
+
+import logging
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from recipes import options
+from recipes.data.homographs import SPLITS, HomographSentence, read_homographs
+from recipes.data.llama_states import StateReader, TextStates
+from recipes.data.parallel import configure_logging
+from recipes.options import option
+
+logger = logging.getLogger(__name__)
+
+SHARD = 512
+BEHIND = 4
+"""Tokens behind the word that are kept; the slots are before, word, 1 to BEHIND, last."""
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Options of this recipe."""
+
+    text_dir: Path = option(Path(), "folder with homographs/")
+    llama: Path = option(Path(), "folder of the Llama")
+    out: Path = option(Path(), "folder to write")
+    dtype: str = option("auto", "of the Llama's weights", choices=("auto", "float32", "bfloat16"))
+    limit: int = option(0, "sentences of each split, for a trial; 0 = all")
+    stop_after_s: float = option(0.0, "stop, resumable, after so much time; 0 = when done")
+
+
+@dataclass(frozen=True)
+class HomographStates:
+    """A split. states (sentences, slots, d_llama) float16; known (sentences, slots) bool: it is there."""
+
+    states: Tensor
+    known: Tensor
+
+
+def slots_of(states: TextStates, sentence: HomographSentence) -> tuple[Tensor, Tensor]:
+    """(slots, d_llama) float16 and (slots,) bool; slots outside the sentence are zero."""
+    first, last = states.token_of(sentence.start), states.token_of(sentence.end - 1)
+    total = len(states.token_ids)
+    places = [first - 1, last, *range(last + 1, last + 1 + BEHIND), total - 1]
+    known = torch.tensor([0 <= place < total for place in places])
+    rows = states.hidden[torch.tensor(places).clamp(0, total - 1)] * known[:, None]
+    return rows.half(), known
+
+
+def prepare(config: RunConfig) -> int:
+    """Write the missing shards; returns how many were written."""
+    reader, written, start = None, 0, time.monotonic()
+    for split in SPLITS:
+        sentences = read_homographs(config.text_dir, split)[: config.limit or None]
+        for first in range(0, len(sentences), SHARD):
+            path = config.out / f"{split}-{first:05d}.safetensors"
+            if path.exists():
+                continue
+            if config.stop_after_s and time.monotonic() - start > config.stop_after_s:
+                logger.info("stopped; the same command goes on")
+                return written
+            reader = reader or StateReader(config.llama, config.dtype)
+            _write(path, reader, sentences[first : first + SHARD])
+            written += 1
+            logger.info("%s written", path.name)
+    return written
+
+
+def _write(path: Path, reader: StateReader, sentences: list[HomographSentence]) -> None:
+    states = torch.zeros(len(sentences), BEHIND + 3, reader.d_model, dtype=torch.float16)
+    known = torch.zeros(len(sentences), BEHIND + 3, dtype=torch.bool)
+    for number, found in reader.read([sentence.text for sentence in sentences]):
+        states[number], known[number] = slots_of(found, sentences[number])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    save_file({"states": states, "known": known}, partial)
+    partial.replace(path)
+
+
+def load_states(folder: Path, split: str) -> HomographStates:
+    """All of a split, in the order of its sentences."""
+    shards = [load_file(path) for path in sorted(folder.glob(f"{split}-*.safetensors"))]
+    return HomographStates(*(torch.cat([shard[name] for shard in shards]) for name in ("states", "known")))
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the recipe from the command line."""
+    configure_logging()
+    logger.info("%d shards written", prepare(options.parse(RunConfig, __doc__ or "", argv)))
+
+
+if __name__ == "__main__":
+    main()
