@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from llama_speech.cli import _evaluate_prosody
 from llama_speech.cli._options import UsageError, add_model_options, positive
 from speech_core.errors import InputError
 
@@ -34,6 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model_options(asr)
     _add_results(asr)
     asr.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show tracebacks")
+    summary = "likelihood and errors of duration, F0 and power on held-out texts, with intervals"
+    _evaluate_prosody.add_arguments(
+        tasks.add_parser("prosody", help=summary, description=summary, allow_abbrev=False)
+    )
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:
@@ -103,6 +108,8 @@ def _add_results(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate as the options say and print the result; return 0, or 1 when a system failed on any file."""
+    if args.task == "prosody":
+        return _evaluate_prosody.run(args)
     from llama_speech.evaluation.report import to_json, to_markdown, write_report
 
     result = _evaluate(args)

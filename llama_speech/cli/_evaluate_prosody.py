@@ -1,0 +1,87 @@
+"""llama-speech evaluate prosody: likelihood and errors of prosody models on held-out texts."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from llama_speech.cli._options import UsageError, positive
+
+if TYPE_CHECKING:
+    from llama_speech.evaluation.prosody import System
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `evaluate prosody`."""
+    parser.add_argument(
+        "--data",
+        action="append",
+        default=[],
+        metavar="NAME=FOLDER",
+        help="repeatable: a set of recipes.prepare_prosody, and its name in the tables",
+    )
+    parser.add_argument(
+        "--system",
+        action="append",
+        default=[],
+        metavar="NAME=FOLDER",
+        help="repeatable: a model and its folder (config.json, model.safetensors); the same name again is "
+        "another seed of it; differences are from the first. Default: the prosody of the bundle",
+    )
+    parser.add_argument(
+        "-m", "--model", metavar="BUNDLE", help="bundle to take the model of, without --system"
+    )
+    parser.add_argument("-o", "--output-dir", type=Path, help="write prosody.json and prosody.md here")
+    parser.add_argument(
+        "--resamples", type=positive, default=1000, help="draws of the bootstrap (default: 1000)"
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", action="store_true", help="print the whole result as JSON, not the tables")
+    parser.add_argument("--quiet", action="store_true", help="no progress")
+    parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show tracebacks")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Evaluate as the options say and print the result; return 0."""
+    from llama_speech.evaluation.prosody import evaluate_prosody, to_markdown, to_plain
+    from llama_speech.evaluation.scores import BootstrapConfig
+    from prosody.items import ProsodySet
+
+    if not args.data:
+        raise UsageError("no texts: give --data NAME=FOLDER, a set of recipes.prepare_prosody")
+    systems, bootstrap = _systems(args), BootstrapConfig(resamples=args.resamples, seed=args.seed)
+    sets = [(name, ProsodySet([folder])) for name, folder in map(_named, args.data)]
+
+    def progress(line: str) -> None:
+        if not args.quiet:
+            print(line, file=sys.stderr, flush=True)
+
+    results = [evaluate_prosody(name, items, systems, bootstrap, progress) for name, items in sets]
+    text = json.dumps(to_plain(results), indent=2) + "\n"
+    if args.output_dir:
+        args.output_dir.mkdir(parents=True, exist_ok=True)
+        (args.output_dir / "prosody.json").write_text(text, encoding="utf-8")
+        (args.output_dir / "prosody.md").write_text(to_markdown(results), encoding="utf-8")
+    print(text if args.json else to_markdown(results), end="")
+    return 0
+
+
+def _named(argument: str) -> tuple[str, Path]:
+    name, equals, folder = argument.partition("=")
+    if not (name and equals and folder):
+        raise UsageError(f"{argument!r} is not NAME=FOLDER")
+    return name, Path(folder)
+
+
+def _systems(args: argparse.Namespace) -> "list[System]":
+    """The models under test; checkpoints of one name are seeds of one system."""
+    from llama_speech.bundle import read_bundle
+    from llama_speech.evaluation.prosody import System
+
+    if not args.system:
+        return [System("bundle", (read_bundle(args.model).component("prosody"),))]
+    folders: dict[str, tuple[Path, ...]] = {}
+    for name, folder in map(_named, args.system):
+        folders[name] = (*folders.get(name, ()), folder)
+    return [System(name, found) for name, found in folders.items()]

@@ -1,0 +1,140 @@
+"""Likelihood and errors of prosody models: by hand, and the command from options to table."""
+
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from llama_speech.cli.main import main
+from llama_speech.evaluation.prosody import (
+    System,
+    error_sums,
+    evaluate_prosody,
+    likelihood_sums,
+    measure,
+    to_markdown,
+    to_plain,
+)
+from llama_speech.evaluation.scores import BootstrapConfig
+from prosody.items import ProsodySet, write_shard
+from prosody.predictor import save_prosody
+from speech_core.errors import InputError
+from speech_core.events import ProsodyEvent
+from tests.prosody.test_items import make_item
+from tests.prosody.texts import TINY, make_model
+
+ITEM = make_item(5)  # with pauses
+BOOTSTRAP = BootstrapConfig(resamples=50)
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """A set of texts and three checkpoints: two seeds of one model, one of another."""
+    write_shard(tmp_path / "data", 0, [make_item(number) for number in range(4)])
+    for seed in range(2):
+        save_prosody(tmp_path / f"a{seed}", make_model(seed=seed), {})
+    save_prosody(tmp_path / "b", make_model(replace(TINY, d_llama=0), seed=2), {})
+    return tmp_path
+
+
+def as_read(item, f0_factor=1.0, late_s=0.0, louder=0.0):
+    """What a model would say that read the text almost as it was read."""
+    rows = zip(item.phones, item.targets.values.tolist(), item.targets.voiced.tolist(), strict=True)
+    return [
+        ProsodyEvent(
+            phone,
+            math.log(math.exp(duration) + late_s),
+            f0 + math.log(f0_factor) if voiced else None,
+            power + louder,
+        )
+        for phone, (duration, f0, power), voiced in rows
+    ]
+
+
+def test_errors_of_a_perfect_reading_are_zero():
+    item = ITEM
+    sums = error_sums(item, as_read(item))
+    assert all(total == pytest.approx(0, abs=1e-9) for total, _ in sums.values())
+    spoken = [flag for phone, flag in zip(item.phones, item.targets.voiced, strict=True) if phone.word >= 0]
+    assert sums["f0_cents"][1] == sum(map(bool, spoken))
+    assert sums["duration_ms"][1] + sums["pause_ms"][1] == len(item.phones)
+
+
+def test_errors_have_their_units():
+    item = ITEM
+    sums = error_sums(item, as_read(item, f0_factor=2 ** (1 / 12), late_s=0.01, louder=math.log(10)))
+    rates = {name: total / count for name, (total, count) in sums.items() if count}
+    assert rates["f0_cents"] == pytest.approx(100)
+    assert rates["duration_ms"] == pytest.approx(10)
+    assert rates["pause_ms"] == pytest.approx(10)
+    assert rates["power_db"] == pytest.approx(10)
+    assert rates["voicing_errors"] == 0
+
+
+def test_voicing_errors_count_where_one_side_has_an_f0():
+    item = ITEM
+    events = [replace(event, log_f0=5.0) for event in as_read(item)]
+    unvoiced = sum(
+        phone.word >= 0 and not bool(flag)
+        for phone, flag in zip(item.phones, item.targets.voiced, strict=True)
+    )
+    assert error_sums(item, events)["voicing_errors"][0] == unvoiced > 0
+
+
+def test_other_phones_are_refused():
+    with pytest.raises(InputError, match="other phones"):
+        error_sums(ITEM, as_read(make_item(2)))
+
+
+def test_likelihood_terms_sum_to_all():
+    sums = likelihood_sums(make_model(), make_item(2))
+    parts = sum(sums[f"nats_{name}"][0] for name in ("duration", "f0", "power", "voiced"))
+    assert sums["nats"][0] == pytest.approx(parts)
+    assert sums["nats_f0"][1] < sums["nats"][1] == len(make_item(2).phones)
+
+
+def test_a_system_is_the_mean_of_its_checkpoints(folders):
+    items = ProsodySet([folders / "data"])
+    systems = [System("a", (folders / "a0", folders / "a1")), System("b", (folders / "b",))]
+    result = evaluate_prosody("made up", items, systems, BOOTSTRAP)
+    figure = result.systems[0].figures["nats"]
+    alone = [measure(make_model(seed=seed), list(items))["nats"].sum(0) for seed in range(2)]
+    assert figure.each == pytest.approx([total / count for total, count in alone], rel=1e-4)
+    assert figure.value == pytest.approx(np.mean(figure.each))
+    assert figure.low <= figure.value <= figure.high
+    assert result.systems[0].against["nats"].value == 0
+    other = result.systems[1]
+    assert other.against["nats"].value == pytest.approx(other.figures["nats"].value - figure.value)
+    assert other.parameters < result.systems[0].parameters
+
+
+def test_the_tables_name_every_system(folders):
+    items = ProsodySet([folders / "data"])
+    systems = [System("a", (folders / "a0",)), System("b", (folders / "b",))]
+    result = evaluate_prosody("made up", items, systems, BOOTSTRAP)
+    text = to_markdown([result])
+    assert "made up: 4 texts" in text
+    assert "difference from a" in text
+    assert json.dumps(to_plain([result]), allow_nan=False)
+
+
+def test_the_command(folders, capsys):
+    data, out = f"texts={folders / 'data'}", str(folders / "out")
+    command = ["evaluate", "prosody", "--data", data, "--system", f"x={folders / 'a0'}", "--resamples", "20"]
+    assert main([*command, "-o", out]) == 0
+    printed = capsys.readouterr()
+    assert "| x | 1 |" in printed.out
+    assert "texts: x" in printed.err
+    assert json.loads((folders / "out" / "prosody.json").read_text())[0]["data"] == "texts"
+    assert main([*command, "--json", "--quiet"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["systems"][0]["system"] == "x"
+
+
+@pytest.mark.parametrize("options", [[], ["--data", "nameless"], ["--data", "a=b", "--system", "x"]])
+def test_wrong_use_is_refused(options, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        raise SystemExit(main(["evaluate", "prosody", *options]))
+    assert stopped.value.code in (1, 2)
+    assert capsys.readouterr().out == ""
