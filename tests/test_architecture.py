@@ -35,9 +35,12 @@ PLACES: dict[str, tuple[str, ...]] = {
     "soxr": ("speech_core/resampling.py", "recipes/"),
     "librosa": (),
     "jiwer": ("llama_speech/evaluation/scores.py",),
-    "sacrebleu": ("llama_speech/evaluation/scores.py",),
+    "sacrebleu": ("llama_speech/evaluation/translation_scores.py",),
     "websockets": ("llama_speech/service/",),
     "starlette": ("llama_speech/service/",),
+    "uvicorn": ("llama_speech/service/", "llama_speech/cli/serve.py"),
+    "prometheus_client": ("llama_speech/service/",),
+    "pydantic": ("llama_speech/service/",),
     "fastapi": ("llama_speech/service/",),
     "faster_whisper": ("llama_speech/evaluation/peer", "recipes/"),
     "pocketsphinx": ("llama_speech/evaluation/peer", "recipes/"),
@@ -105,6 +108,7 @@ def misplaced_libraries(path: Path, source: str) -> list[str]:
 
 # import name -> distribution, where they differ
 DISTRIBUTIONS = {
+    "prometheus_client": "prometheus-client",
     "py_nanotts": "py-nanotts",
     "hibari": "hibari-tts",
     "faster_whisper": "faster-whisper",
@@ -112,6 +116,7 @@ DISTRIBUTIONS = {
     "silero_vad": "silero-vad",
     "whisper_normalizer": "whisper-normalizer",
 }
+SERVE_PLACES = ("llama_speech/service/", "llama_speech/cli/serve.py")
 EXTRA_PLACES = ("llama_speech/evaluation/", "llama_speech/cli/evaluate.py", "recipes/")
 
 
@@ -155,6 +160,7 @@ def test_libraries_stay_in_their_place(path):
 @pytest.mark.parametrize("path", SOURCES, ids=str)
 def test_imported_libraries_are_declared(path):
     extras = ("eval", "train") if path.as_posix().startswith(EXTRA_PLACES) else ()
+    extras = ("serve",) if path.as_posix().startswith(SERVE_PLACES) else extras
     known = declared(*extras)
     assert [f"{path}:{line} imports {name}" for line, name in third_party(path) if name not in known] == []
 

@@ -1,0 +1,333 @@
+"""The user's side of a session: sound to turns, turns to items, items to words, words to answers.
+
+While a pause is being confirmed the words are recognized and an answer is prepared; if speech goes on, both
+are thrown away.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from llama_speech.segments import AudioBuffer
+from llama_speech.service.answer import Answer
+from llama_speech.service.answering import Answers, Request
+from llama_speech.service.items import Conversation, Item, Part
+from llama_speech.service.outbox import JudgeTurn, Outbox, Recognize
+from llama_speech.service.settings import SemanticVad, ServerVad, Settings
+from llama_speech.service.turns import TurnConfig, TurnDetector, TurnEvent, Window
+from llama_speech.service.wire_audio import MODEL_RATE_HZ
+from speech_core.errors import ProtocolError
+from speech_core.pcm import Audio, float_to_pcm16
+
+SHORTEST_COMMIT_MS = 100
+LONGEST_BUFFER_S = 300
+_PREFIX_MS = 300
+_FINISHED = 0.5  # from this probability on, words sound finished
+_SHORT_WAIT_MS = 320  # silence after words that surely are
+
+
+@dataclass
+class _Draft:
+    """What is made of a turn while its end is not certain yet, or its item is not known yet."""
+
+    job: int
+    text: str | None = None
+    answer: Answer | None = None
+    item_id: str | None = None  # once the turn is committed
+
+
+class Listener:
+    """See the module. `settings` are replaced by `configure`."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        conversation: Conversation,
+        answers: Answers,
+        config: TurnConfig,
+        settings: Settings,
+    ) -> None:
+        self._outbox, self._conversation, self._answers = outbox, conversation, answers
+        self._base = config
+        self._detector = TurnDetector(config)
+        self._buffer = AudioBuffer()
+        self._draft: _Draft | None = None  # of the pause that is going on
+        self._unheard: dict[int, _Draft] = {}  # committed, waiting for their words, by job
+        self._turn_item = ""
+        self._turn_start = 0
+        self._auto: str | None = None  # item that is answered when its words are known
+        self.configure(settings)
+
+    @property
+    def in_turn(self) -> bool:
+        """Whether the user is speaking, or was a moment ago."""
+        return self._detector.in_turn
+
+    @property
+    def words_known(self) -> bool:
+        """Whether nothing the user said is still being recognized."""
+        return not self._unheard
+
+    @property
+    def heard_ms(self) -> int:
+        """All the sound that came so far."""
+        return self._buffer.end * 1000 // MODEL_RATE_HZ
+
+    def commit_silence(self, item_id: str) -> None:
+        """Nobody spoke for long: an empty turn, which is answered all the same."""
+        before = self._conversation.add(Item(item_id, "message", "user", parts=[Part("input_audio", "")]))
+        self._outbox.emit("input_audio_buffer.committed", item_id=item_id, previous_item_id=before)
+        self._announce(item_id, before)
+        if self._answered and not self._answers.busy:
+            self._answers.begin(Request(self._settings), self.words_known)
+
+    def configure(self, settings: Settings) -> None:
+        """Use other settings from the next window on."""
+        self._settings = settings
+        self._detection = settings.audio.input.turn_detection
+        config = self._base
+        if isinstance(self._detection, ServerVad):
+            config = replace(
+                config, threshold=self._detection.threshold, silence_ms=self._detection.silence_duration_ms
+            )
+        elif isinstance(self._detection, SemanticVad):
+            config = replace(config, silence_ms=self._detection.longest_wait_ms)
+        else:
+            self._abandon()
+        self._detector.configure(config)
+
+    def hear(self, windows: Sequence[Window]) -> None:
+        """Sound of the user, in order.
+
+        Raises ProtocolError when a client without detection never commits.
+        """
+        for window in windows:
+            self._buffer.append(window.audio)
+            if self._detection is None:
+                continue
+            for event in self._detector.push(window, self._answers.audible):
+                self._on(event)
+        self._bound()
+
+    def commit(self, rest: Audio) -> None:
+        """The client ends the turn. Raises ProtocolError if there is too little sound."""
+        self._buffer.append(rest)
+        start = self._turn_start if self.in_turn else self._buffer.start
+        if (self._buffer.end - start) * 1000 < SHORTEST_COMMIT_MS * MODEL_RATE_HZ:
+            raise ProtocolError(
+                f"the input audio buffer holds less than {SHORTEST_COMMIT_MS} ms of sound",
+                "input_audio_buffer_commit_empty",
+            )
+        item_id = self._turn_item if self.in_turn else self._outbox.new_id("item")
+        self._drop_draft()
+        self._detector.reset()
+        self._commit(item_id, start, self._buffer.end)
+
+    def clear(self) -> None:
+        """The client takes back what was not committed."""
+        self._abandon()
+        self._buffer.drop_before(self._buffer.end)
+        self._outbox.emit("input_audio_buffer.cleared")
+
+    def add_spoken(self, item: Item, audio: Audio) -> None:
+        """An item the client made of sound: its words are needed."""
+        self._recognize_item(item.id, audio)
+
+    def recognized(self, job: int, text: str, error: str | None = None) -> None:
+        """Words of the engine, or why there are none."""
+        draft = self._unheard.pop(job, None)
+        if draft is not None:
+            draft.text = text
+            self._told(draft, error)
+        elif self._draft is not None and self._draft.job == job and error is None:
+            self._draft.text = text
+            self._think_ahead(self._draft)
+
+    def judged(self, job: int, finished: float) -> None:
+        """How likely the user has finished: the more likely, the shorter the silence that ends the turn."""
+        if self._draft is None or self._draft.job != job or not isinstance(self._detection, SemanticVad):
+            return
+        longest = self._detection.longest_wait_ms
+        share = max(0.0, (_FINISHED - finished) / _FINISHED)
+        self._detector.expect_end_after(round(_SHORT_WAIT_MS + share * (longest - _SHORT_WAIT_MS)))
+
+    def end_silently(self) -> None:
+        """The client sends no sound any more: the turn that is going on ends here."""
+        if self.in_turn:
+            self._detector.reset()
+            self._on(TurnEvent("ended", self._buffer.end))
+
+    def _on(self, event: TurnEvent) -> None:
+        current = self._answers.current
+        if event.kind == "started":
+            self._started(event.sample)
+        elif event.kind == "paused":
+            self._paused()
+        elif event.kind == "resumed":
+            self._drop_draft()
+        elif event.kind == "ended":
+            self._ended(event.sample)
+        elif current is not None and self._interrupts:
+            if event.kind == "maybe":
+                current.hold()
+            else:
+                current.release()
+
+    @property
+    def _interrupts(self) -> bool:
+        return self._detection is not None and self._detection.interrupt_response
+
+    def _started(self, sample: int) -> None:
+        prefix_ms = (
+            self._detection.prefix_padding_ms if isinstance(self._detection, ServerVad) else _PREFIX_MS
+        )
+        self._turn_start = max(sample - prefix_ms * MODEL_RATE_HZ // 1000, self._buffer.start)
+        self._turn_item = self._outbox.new_id("item")
+        self._auto = None  # the user goes on: one answer for all of it
+        start_ms = self._turn_start * 1000 // MODEL_RATE_HZ
+        self._outbox.emit(
+            "input_audio_buffer.speech_started", audio_start_ms=start_ms, item_id=self._turn_item
+        )
+        if self._interrupts:
+            self._answers.interrupt()
+        elif self._answers.current is not None and self._answers.current.held:
+            self._answers.current.release()
+
+    def _paused(self) -> None:
+        wanted = self._answered or self._settings.audio.input.transcription is not None
+        if not wanted and not isinstance(self._detection, SemanticVad):
+            return
+        audio = self._buffer.read(self._turn_start, self._buffer.end)
+        self._draft = _Draft(self._recognize(audio))
+
+    @property
+    def _answered(self) -> bool:
+        return (
+            self._settings.type == "realtime"
+            and self._detection is not None
+            and self._detection.create_response
+        )
+
+    def _think_ahead(self, draft: _Draft) -> None:
+        """The words of a pause are known: is the turn over, and what could be answered?"""
+        text = draft.text or ""
+        if isinstance(self._detection, SemanticVad):
+            self._outbox.command(JudgeTurn(draft.job, text))
+        if text and self._answered and not self._answers.busy and self.words_known:
+            draft.answer = self._answers.prepare(self._settings, text)
+
+    def _ended(self, sample: int) -> None:
+        end_ms = sample * 1000 // MODEL_RATE_HZ
+        self._outbox.emit("input_audio_buffer.speech_stopped", audio_end_ms=end_ms, item_id=self._turn_item)
+        self._commit(self._turn_item, self._turn_start, sample)
+
+    def _commit(self, item_id: str, start: int, end: int) -> None:
+        """A turn becomes an item; its words follow."""
+        audio = self._buffer.read(start, end)
+        self._buffer.drop_before(end)
+        self._turn_start = end
+        part = Part("input_audio", None, float_to_pcm16(audio), audio.size, MODEL_RATE_HZ)
+        before = self._conversation.add(Item(item_id, "message", "user", parts=[part]))
+        self._outbox.emit("input_audio_buffer.committed", item_id=item_id, previous_item_id=before)
+        self._announce(item_id, before)
+        self._conversation.limit_sound()
+        draft, self._draft = self._draft, None
+        self._auto = item_id if self._answered else None
+        if draft is None:
+            if self._wanted:
+                self._recognize_item(item_id, audio)
+            return
+        draft.item_id = item_id
+        if draft.text is None:
+            self._unheard[draft.job] = draft
+        else:
+            self._told(draft, None)
+
+    @property
+    def _wanted(self) -> bool:
+        """Whether the words of a turn are needed: always in a conversation, since answers come from them."""
+        return self._settings.type == "realtime" or self._settings.audio.input.transcription is not None
+
+    def _announce(self, item_id: str, before: str | None) -> None:
+        item = self._conversation.get(item_id)
+        if item is not None:
+            self._outbox.emit("conversation.item.added", previous_item_id=before, item=item.wire())
+            self._outbox.emit("conversation.item.done", previous_item_id=before, item=item.wire())
+
+    def _recognize_item(self, item_id: str, audio: Audio) -> None:
+        job = self._recognize(audio)
+        self._unheard[job] = _Draft(job, item_id=item_id)
+
+    def _recognize(self, audio: Audio) -> int:
+        job = self._outbox.number()
+        transcription = self._settings.audio.input.transcription
+        self._outbox.command(Recognize(job, audio, transcription.language if transcription else None))
+        return job
+
+    def _told(self, draft: _Draft, error: str | None) -> None:
+        """The words of an item are known: tell the client, and answer."""
+        item = self._conversation.get(draft.item_id or "")
+        if item is not None:
+            self._transcribed(item, draft.text or "", error)
+        wanted = self._auto is not None and self._auto == draft.item_id
+        if wanted:
+            self._auto = None
+        if draft.answer is not None and wanted and not self._answers.busy and item is not None:
+            self._answers.adopt(draft.answer)
+        else:
+            self._discard(draft)
+            if wanted and draft.text and item is not None and not self._answers.busy:
+                self._answers.begin(Request(self._settings), self.words_known)
+        if self.words_known:
+            self._answers.words_known()
+
+    def _transcribed(self, item: Item, text: str, error: str | None) -> None:
+        part = next(part for part in item.parts if part.kind == "input_audio")
+        part.text = text
+        if self._settings.audio.input.transcription is None:
+            return
+        kind, place = "conversation.item.input_audio_transcription", {"item_id": item.id, "content_index": 0}
+        if error is not None:
+            self._outbox.emit(f"{kind}.failed", **place, error={"type": "server_error", "message": error})
+            return
+        if text:
+            self._outbox.emit(f"{kind}.delta", **place, delta=text)
+        usage = {"type": "duration", "seconds": round(part.samples / part.sample_rate, 3)}
+        self._outbox.emit(f"{kind}.completed", **place, transcript=text, usage=usage)
+
+    def _drop_draft(self) -> None:
+        draft, self._draft = self._draft, None
+        if draft is not None:
+            self._discard(draft)
+
+    def _discard(self, draft: _Draft) -> None:
+        if draft.answer is not None:
+            self._answers.cancel(draft.answer, "turn_detected")
+            draft.answer = None
+
+    def _abandon(self) -> None:
+        self._drop_draft()
+        self._detector.reset()
+
+    def _bound(self) -> None:
+        """Keep only what may still be needed."""
+        if self._detection is not None:
+            if not self.in_turn:
+                keep_ms = max(_PREFIX_MS, self._base.interrupt_ms) + (
+                    self._detection.prefix_padding_ms if isinstance(self._detection, ServerVad) else 0
+                )
+                self._buffer.drop_before(self._buffer.end - keep_ms * MODEL_RATE_HZ // 1000)
+            return
+        if self._buffer.end - self._buffer.start > LONGEST_BUFFER_S * MODEL_RATE_HZ:
+            self._buffer.drop_before(self._buffer.end)
+            raise ProtocolError(
+                f"more than {LONGEST_BUFFER_S} s of sound were not committed: they are dropped",
+                "invalid_value",
+                "audio",
+            )
+
+
+def silence(duration_ms: int) -> Audio:
+    """Nothing, at 16 kHz."""
+    return np.zeros(duration_ms * MODEL_RATE_HZ // 1000, dtype=np.float32)
