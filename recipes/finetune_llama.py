@@ -2,15 +2,17 @@
 
     # the boundary embeddings, on text alone
     python -m recipes.finetune_llama --llama CACHE/default-llama --init RUNS/ctc/export --text-share 1 \
+        --text-join 8 --text-noise 0.7 --text-mix 0.4 \
         --caches DATA/synthetic-en --run-dir RUNS/boundaries --max-steps 150 --learning-rate 0.01
     # the adapter, on speech
     python -m recipes.finetune_llama --llama CACHE/default-llama --init RUNS/boundaries/export \
         --train adapter --caches DATA/real-en DATA/synthetic-en --run-dir RUNS/llama --max-steps 2000
 
 On a CPU, for a look: `--max-steps 5 --batch-frames 2000`. The two boundary embeddings are a soft prompt:
-trained on text alone, with token embeddings in the place of speech, they teach a small Llama to repeat. The
-loss is the cross-entropy of the answer and its end-of-turn token (arXiv 2407.21783, section 8.3); the Llama
-never changes.
+trained on text alone, with token embeddings in the place of speech, they teach a small Llama to repeat;
+joined and disturbed texts (recipes/text_as_speech.py) prepare them for what a recognizer gives. The loss is
+the cross-entropy of the answer and its end-of-turn token (arXiv 2407.21783, section 8.3); the Llama never
+changes.
 """
 
 import logging
@@ -28,6 +30,7 @@ from recipes.data.augment import SpecAugmentConfig, spec_augment
 from recipes.data.features_cache import FeatureCache
 from recipes.options import option
 from recipes.speech_batches import SpeechBatch, SpeechBatches
+from recipes.text_as_speech import Disturbance, disturb, join_texts
 from recipes.training_loop import LoopConfig, Metrics
 from speech_adapter.llama import FrozenLlama, LlamaOptions, load_llama
 from speech_adapter.model import SpeechModel, load_speech_model, save_speech_model
@@ -54,6 +57,9 @@ class RunConfig:
     held_out_items: int = option(20, "items of each held-out cache to measure on")
     train: str = option("boundaries", f"what learns: {', '.join(PARTS)} (all: the encoder too)")
     text_share: float = option(0.0, "share of batches with token embeddings in the place of speech")
+    text_join: int = option(1, "most texts joined in the place of speech")
+    text_noise: float = option(0.0, "most noise on their embeddings, in deviations of the Llama's")
+    text_mix: float = option(0.0, "farthest way of a token towards another one, as a share")
     language: str = option("English", "language of the prompt")
     batch_frames: int = option(3_000, "frames of one batch, padding included (100 a second)")
     max_item_frames: int = option(1_500, "longer items are left out")
@@ -62,6 +68,12 @@ class RunConfig:
     def __post_init__(self) -> None:
         if self.train not in PARTS:
             raise ConfigError(f"train is {self.train!r}: use one of {', '.join(PARTS)}")
+        self.disturbance  # noqa: B018  raises for impossible values
+
+    @property
+    def disturbance(self) -> Disturbance:
+        """How texts in the place of speech differ from clean single sentences."""
+        return Disturbance(self.text_join, self.text_noise, self.text_mix)
 
 
 class LlamaStageModel(nn.Module):
@@ -82,8 +94,13 @@ class LlamaStageModel(nn.Module):
         """Mean cross-entropy of the answers, and the share of tokens foreseen."""
         generator = torch.Generator().manual_seed(batch.seed)
         as_text = float(torch.rand((), generator=generator)) < self.config.text_share
-        parts = self._text_parts(batch) if as_text else self._speech_parts(batch, generator)
-        pairs = [(part, text) for part, text in zip(parts, batch.texts, strict=True) if text and len(part)]
+        texts = [text or "" for text in batch.texts]
+        if as_text:
+            texts = join_texts([text for text in texts if text], self.config.text_join, generator)
+            parts = self._text_parts(texts, generator)
+        else:
+            parts = self._speech_parts(batch, generator)
+        pairs = [(part, text) for part, text in zip(parts, texts, strict=True) if text and len(part)]
         sequences = pad_sequences([self._sequence(part, text) for part, text in pairs])
         hidden = self._llama.hidden_states(sequences.embeds, sequences.mask, sequences.position_ids)
         places = answer_places(sequences.labels)
@@ -98,13 +115,13 @@ class LlamaStageModel(nn.Module):
         answer = [*tokenizer.encode(_squeezed(text)), self._end]
         return build_sequence(pieces, self._llama.embed, self.speech.adapter.boundaries, answer)
 
-    def _text_parts(self, batch: SpeechBatch) -> list[Tensor]:
-        """Token embeddings of the texts, as perfect speech embeddings."""
-        encode = self._llama.tokenizer.encode
-        return [
-            self._llama.embed(torch.tensor(encode(_squeezed(text or "")), dtype=torch.int64))
-            for text in batch.texts
+    def _text_parts(self, texts: list[str], generator: torch.Generator) -> list[Tensor]:
+        """Token embeddings of the texts, as speech embeddings, disturbed as the options say."""
+        encode, table = self._llama.tokenizer.encode, self._llama.embedding_table.detach()
+        clean = [
+            self._llama.embed(torch.tensor(encode(_squeezed(text)), dtype=torch.int64)) for text in texts
         ]
+        return [disturb(part, table, self.config.disturbance, generator) for part in clean]
 
     def _speech_parts(self, batch: SpeechBatch, generator: torch.Generator) -> list[Tensor]:
         """What the adapter gives for the sound, one (positions, d_llama) for each item."""

@@ -34,6 +34,7 @@ from recipes.data.statistics import feature_statistics
 from recipes.data.teacher_states import TeacherStates
 from recipes.distillation import TeacherHead
 from recipes.options import option
+from recipes.phone_ctc import PhoneCtcHead, PhoneDictionary
 from recipes.speech_batches import SpeechBatch, SpeechBatches
 from recipes.speech_losses import PHONES, ctc_loss, phone_labels
 from recipes.training_loop import LoopConfig, Metrics
@@ -77,6 +78,10 @@ class RunConfig:
     teacher_weight: float = option(
         0.0, "weight of foreseeing the states of recipes.prepare_teacher; 0 = none are read"
     )
+    dictionary: Path | None = option(
+        None, "pronouncing dictionary like CMUdict; with it the encoder learns phones by CTC"
+    )
+    dictionary_weight: float = option(1.0, "weight of these phones")
     spec_augment: bool = option(True, "mask bands and times of the features")
     chunk_share: float = option(0.4, "share of batches encoded in random blocks, for live use")
     encoder_rate: float = option(1.0, "learning rate of the encoder over that of the rest")
@@ -110,6 +115,10 @@ class CtcModel(nn.Module):
             if teacher_dimensions
             else None
         )
+        self.dictionary = PhoneDictionary.read(config.dictionary) if config.dictionary else None
+        self.spoken_phones = (
+            PhoneCtcHead(width, speech.encoder.config.encoding_s) if self.dictionary else None
+        )
         self.targets, self.small_units, self.config = targets, small_units, config
 
     def forward(self, batch: SpeechBatch) -> tuple[Tensor, Metrics]:
@@ -136,6 +145,11 @@ class CtcModel(nn.Module):
         known = int((labels >= 0).sum())
         figures["phone_loss"] = float(phones.detach()) / known if known else math.nan
         loss = loss + self.config.phone_weight * phones / max(known, 1)
+        if self.spoken_phones is not None and self.dictionary is not None:
+            classes_or_none = [self.dictionary(text or "") for text in batch.texts]
+            spoken = self.spoken_phones(encodings, encoding_lengths, classes_or_none)
+            figures["dictionary_loss"] = float(spoken.detach()) or math.nan
+            loss = loss + self.config.dictionary_weight * spoken
         if self.teacher is not None and batch.teacher is not None:
             taught = self.teacher(encodings, batch.teacher.to(encodings.device))
             figures["teacher_loss"] = float(taught.detach()) or math.nan
@@ -173,8 +187,7 @@ class CtcTask:
         model = self.model
         encoder = training_loop.plain_groups(model.speech.encoder, decay)
         rest = nn.ModuleList([model.speech.adapter, model.speech.ctc, model.auxiliary, model.phones])
-        if model.teacher is not None:
-            rest.append(model.teacher)
+        rest.extend(head for head in (model.teacher, model.spoken_phones) if head is not None)
         return [{**g, "scale": self.config.encoder_rate} for g in encoder] + training_loop.plain_groups(
             rest, decay
         )

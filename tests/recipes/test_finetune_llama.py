@@ -83,6 +83,15 @@ def test_boundaries_learn_on_text_alone(parts: dict[str, Path]) -> None:
     assert after < 0.9 * before
 
 
+def test_joined_and_disturbed_texts_make_other_sequences(parts: dict[str, Path]) -> None:
+    clean = build(config_for(parts, text_share=1.0))
+    disturbed = build(config_for(parts, text_share=1.0, text_join=4, text_noise=0.5, text_mix=0.3))
+    batch = next(iter(clean.batches))
+    with torch.no_grad():
+        assert float(clean.model(batch)[0]) != float(disturbed.model(batch)[0])
+        assert float(disturbed.model(batch)[0]) == float(disturbed.model(batch)[0])
+
+
 def test_the_record_keeps_the_stages_before(parts: dict[str, Path]) -> None:
     task = build(config_for(parts))
     assert [stage["method"] for stage in task.earlier] == ["CTC"]

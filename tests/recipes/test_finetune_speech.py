@@ -18,6 +18,7 @@ from speech_encoder.features import log_mel
 from tests.recipes.test_teacher_states import write_states
 from tests.speech_data import SENTENCES, recorded, spoken, tone_words, write_cache, write_llama
 
+SOUNDS = {"a": "AH0", "b": "B", "c": "K", "d": "D", "e": "EH1", "f": "F"}
 TINY = [
     "--encoder-preset",
     "tiny",
@@ -129,6 +130,23 @@ def test_a_teacher_is_learned_from_and_leaves_no_trace(llama, tmp_path):
     plain = build(llama, [folder], tmp_path / "plain")
     assert plain.model.teacher is None
     assert next(iter(plain.batches)).teacher is None
+
+
+def test_phones_of_a_dictionary_are_learned(llama, tmp_path):
+    folder = write_cache(tmp_path / "words", spoken())
+    dictionary = tmp_path / "words.dict"
+    words = {word for text in SENTENCES for word in text.split()}
+    dictionary.write_text(
+        "".join(f"{word} {' '.join(SOUNDS[letter] for letter in word)}\n" for word in words)
+    )
+    more = ["--max-steps", "8", "--dictionary", str(dictionary), "--no-spec-augment"]
+    finetune(llama, [folder], tmp_path / "run", *more)
+    losses = [line["dictionary_loss"] for line in lines(tmp_path / "run")]
+    assert losses[-1] < losses[0]
+    task = build(llama, [folder], tmp_path / "run", *more)
+    assert len([p for group in task.parameter_groups(1.0) for p in group["params"]]) == len(
+        list(task.model.parameters())
+    )
 
 
 @pytest.mark.slow
