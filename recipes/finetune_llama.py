@@ -52,6 +52,7 @@ class RunConfig:
     llama: Path = option(Path(), "folder of the frozen Llama")
     llama_dtype: str = option("auto", "float32, bfloat16 or float16; auto: bfloat16 where the loop takes it")
     init: Path = option(Path(), "folder with speech_encoder and speech_adapter to go on from")
+    boundaries: Path | None = option(None, "export folder whose boundary embeddings to begin with")
     caches: tuple[Path, ...] = option((), "feature caches to learn from; items without text are left out")
     held_out: tuple[Path, ...] = option((), "feature caches to measure on")
     held_out_items: int = option(20, "items of each held-out cache to measure on")
@@ -185,6 +186,9 @@ def build(config: RunConfig) -> LlamaStageTask:
     torch.manual_seed(config.loop.seed)
     dtype = config.llama_dtype
     speech = load_speech_model(config.init, config.llama)
+    if config.boundaries:
+        begun = load_speech_model(config.boundaries, config.llama).adapter.boundaries.detach()
+        speech.adapter.boundaries = nn.Parameter(begun)
     if dtype == "auto":
         dtype = (
             "bfloat16"
@@ -198,9 +202,18 @@ def build(config: RunConfig) -> LlamaStageTask:
         cache, config.batch_frames, config.loop.seed, 30, weights, share=training_loop.process_share()
     )
     held_out = [batch for path in config.held_out for batch in _some(path, config)]
+    return LlamaStageTask(model, batches, held_out, config, _stages_before(config))
+
+
+def _stages_before(config: RunConfig) -> list[dict[str, Any]]:
+    """Records of the stages whose weights this run begins with, oldest first."""
     before = read_json(config.init / "speech_adapter" / "training.json")
-    earlier = [*before.pop("earlier", ()), before]
-    return LlamaStageTask(model, batches, held_out, config, earlier)
+    stages = [*before.pop("earlier", ()), before]
+    if config.boundaries:
+        last = read_json(config.boundaries / "speech_adapter" / "training.json")
+        last.pop("earlier", None)
+        stages.append(last)
+    return stages
 
 
 def _with_text(cache: FeatureCache) -> np.ndarray[Any, np.dtype[np.float64]]:

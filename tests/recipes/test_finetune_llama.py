@@ -97,6 +97,17 @@ def test_the_record_keeps_the_stages_before(parts: dict[str, Path]) -> None:
     assert [stage["method"] for stage in task.earlier] == ["CTC"]
 
 
+def test_boundaries_can_come_from_another_run(parts: dict[str, Path], tmp_path: Path) -> None:
+    training_loop.run(build(config_for(parts)), config_for(parts).loop)
+    learned = load_speech_model(parts["run"] / "export", parts["llama"])
+    begun = build(config_for({**parts, "run": tmp_path / "second"}, boundaries=parts["run"] / "export"))
+    first = load_speech_model(parts["init"], parts["llama"])
+    assert torch.equal(begun.model.speech.adapter.boundaries, learned.adapter.boundaries)
+    assert not torch.equal(first.adapter.boundaries, learned.adapter.boundaries)
+    assert torch.equal(begun.model.speech.adapter.project.weight, first.adapter.project.weight)
+    assert len(begun.earlier) == 2
+
+
 def test_an_unknown_part_is_refused(parts: dict[str, Path]) -> None:
     with pytest.raises(ConfigError, match="boundaries, adapter, all"):
         config_for(parts, train="llama")
