@@ -134,7 +134,7 @@ def _case(text: str) -> str:
 
 def pad_features(rows: Sequence[Sequence[int]]) -> Tensor:
     """(n, most), filled up with 0."""
-    most = max(map(len, rows), default=0)
+    most = max(1, max(map(len, rows), default=0))
     return torch.tensor([[*row, *[0] * (most - len(row))] for row in rows], dtype=torch.int64)
 
 
