@@ -36,7 +36,8 @@ class ReadingOptions:
 class NormalizerConfig:
     """What a normalizer needs to know beside its rules.
 
-    lookahead_tokens: TN tokens it may see behind the current unspaced chunk of text.
+    lookahead_tokens: TN tokens beside white space that it may see behind what it reads, and the rest of the
+    unspaced run of text they end in.
     verify: parse every reading back and fall back to a literal one on disagreement.
     """
 
@@ -54,3 +55,34 @@ class NormalizerConfig:
             raise ConfigError(
                 f"lookahead_tokens is {self.lookahead_tokens}, must be 0 to {SENTENCE_LOOKAHEAD}"
             )
+
+
+@dataclass(frozen=True)
+class TaggerConfig:
+    """Sizes of the tagger that chooses among the rules' readings.
+
+    rules: names, in the order of the outputs; right_context: TN tokens it may see behind what is read (as
+    NormalizerConfig.lookahead_tokens); d_llama: width of the Llama's states, 0 for a tagger without Llama;
+    rule_weight: what one step of a rule's own score counts beside the tagger's log-probabilities.
+    """
+
+    language: str
+    rules: tuple[str, ...]
+    right_context: int = RIGHT_CONTEXT
+    num_rows: int = 8192  # of the table of token pieces
+    d_token: int = 128
+    d_hidden: int = 160  # of the LSTM over the text so far, and of the one over the right context
+    d_query: int = 128
+    num_heads: int = 4
+    d_llama: int = 0
+    llama_tokens: int = 64  # of the newest states that are attended to
+    window_tokens: int = 24  # most tokens of the right context that are looked at
+    rule_weight: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not self.rules:
+            raise ConfigError("a tagger needs the names of the rules it chooses among")
+        if self.d_query % self.num_heads:
+            raise ConfigError(f"d_query {self.d_query} is no multiple of num_heads {self.num_heads}")
+        if not 0 <= self.right_context <= SENTENCE_LOOKAHEAD:
+            raise ConfigError(f"right_context is {self.right_context}, must be 0 to {SENTENCE_LOOKAHEAD}")

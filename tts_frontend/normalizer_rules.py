@@ -1,17 +1,19 @@
 """Text normalization by rules alone, as a stream: text in, spoken words with their source spans out.
 
 A plain stretch of text is passed on as soon as the white space behind it is seen; anything else waits for
-the end of its unspaced chunk and `lookahead_tokens` more tokens, or the end of the line, never longer. What
-was given out is never taken back, and the result does not depend on how the text was cut on its way in. Work
-per token is bounded: a rule sees LEFT_CHARS to the left and at most CHUNK_TOKENS + lookahead_tokens tokens
-to the right.
+the end of its unspaced chunk and `lookahead_tokens` more tokens (white space does not count, and the last
+unspaced chunk is seen whole), or the end of the line. Where a reading
+reaches over that chunk ("May 12," may go on), the lookahead counts from the end of the longest one, so that
+an open date is waited for and nothing else. What was given out is never taken back, and the result does not
+depend on how the text was cut on its way in. Work per token is bounded: a rule sees LEFT_CHARS to the left
+and at most CHUNK_TOKENS + 2 SENTENCE_LOOKAHEAD tokens to the right.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from speech_core.errors import StreamClosedError
-from tts_frontend.config import NormalizerConfig
+from tts_frontend.config import SENTENCE_LOOKAHEAD, NormalizerConfig
 from tts_frontend.inventory import LEFT_CHARS, Reading, View, best_reading
 from tts_frontend.languages import Language, load_language
 from tts_frontend.text_tokens import Token, TokenStream
@@ -66,6 +68,7 @@ class RuleNormalizer:
         self._cutter = TokenStream()
         self._tokens: list[Token] = []
         self._at = 0  # index in _tokens of the first token not yet read
+        self._reach = 0  # tokens from _at on that the longest reading known so far takes
         self._scanned = 0  # tokens from _at on that are known not to end the chunk
         self._text, self._offset = "", 0
         self._chunk_start = 0
@@ -123,8 +126,7 @@ class RuleNormalizer:
             return None
         if token.start == self._chunk_start and not self._fenced and self._is_plain(token, end):
             return self._read_plain(end)
-        last = self._window_end(end)
-        return None if last is None else [self._read_by_rule(token, end, last)]
+        return self._read_by_rule(token, end)
 
     def _chunk_end(self) -> int | None:
         """Index behind the last token of the chunk, or None while that is not known."""
@@ -138,15 +140,29 @@ class RuleNormalizer:
         ended = self._ended or self._cutter.pending == "space"
         return index if ended or self._scanned >= CHUNK_TOKENS else None
 
-    def _window_end(self, chunk_end: int) -> int | None:
-        """Index behind the last token that rules may see, or None while that has not come."""
-        tokens = self._tokens
-        for index in range(chunk_end, chunk_end + self.config.lookahead_tokens):
+    def _window_end(self, item_end: int, chunk_end: int) -> int | None:
+        """Index behind the last token that rules may see, or None while that has not come.
+
+        White space does not count. The last unspaced run of text is seen whole: half of "a.m." is no help.
+        """
+        tokens, index, left = self._tokens, chunk_end, self.config.lookahead_tokens
+        stop = chunk_end + 2 * SENTENCE_LOOKAHEAD
+        while index < stop and (left > 0 or index < item_end or self._in_word(index)):
             if index >= len(tokens):
                 return len(tokens) if self._ended else None
             if tokens[index].text[-1] == "\n":
                 return index + 1
-        return chunk_end + self.config.lookahead_tokens
+            left -= index >= item_end and tokens[index].kind != "space"
+            index += 1
+        return index
+
+    def _in_word(self, index: int) -> bool:
+        """Whether the unspaced run of text before `index` goes on there, as far as is known."""
+        if self._tokens[index - 1].kind == "space":
+            return False
+        if index < len(self._tokens):
+            return self._tokens[index].kind != "space"
+        return not self._ended and self._cutter.pending != "space"
 
     def _is_plain(self, token: Token, end: int) -> bool:
         chunk = self._text[token.start - self._offset : self._tokens[end - 1].end - self._offset]
@@ -160,10 +176,25 @@ class RuleNormalizer:
         self._advance(end - self._at)
         return out
 
-    def _read_by_rule(self, token: Token, chunk_end: int, last: int) -> Spoken:
+    def _read_by_rule(self, token: Token, chunk_end: int) -> list[Spoken] | None:
+        """The reading chosen at `token`, or None while one of them may go on behind what is known."""
+        seen = -1
+        while True:
+            last = self._window_end(max(chunk_end, self._at + self._reach), chunk_end)
+            if last is None:
+                return None
+            if last == seen:
+                return [self._choose_reading(token, view, readings)]
+            view = self._view(token, chunk_end, last)
+            readings = self.language.inventory.readings(view)
+            end = max((r.end for r in readings), default=0) + self._offset
+            self._reach = max(self._reach, self._count_tokens(end))
+            seen = last
+
+    def _view(self, token: Token, chunk_end: int, last: int) -> View:
         window = self._tokens[self._at : last]
         base = self._offset
-        view = View(
+        return View(
             text=self._text,
             start=token.start - base,
             limit=window[-1].end - base,
@@ -174,7 +205,8 @@ class RuleNormalizer:
             fenced=self._fenced,
             offset=base,
         )
-        readings = self.language.inventory.readings(view)
+
+    def _choose_reading(self, token: Token, view: View, readings: Sequence[Reading]) -> Spoken:
         reading = self._checked(self._choose(view, readings), token) if readings else self._literal(token)
         if reading.rule == "fence" and view.at_line_start:
             self._fenced = not self._fenced
@@ -201,20 +233,25 @@ class RuleNormalizer:
         return Reading("literal", token.start, token.end, self.language.literal(token.text), 0.0)
 
     def _take(self, reading: Reading, readings: Sequence[Reading]) -> Spoken:
-        count = 0
-        while self._at + count < len(self._tokens) and self._tokens[self._at + count].end <= reading.end:
-            count += 1
-        self._advance(count)
+        self._advance(self._count_tokens(reading.end))
         spoken = self._give(reading.spoken, reading.start, reading.end, reading.rule)
         if self._explain:
             spoken = spoken._replace(considered=tuple(sorted(readings, key=lambda r: -r.score)))
         return spoken
+
+    def _count_tokens(self, end: int) -> int:
+        """How many tokens from the current one on end at or before `end`."""
+        count = 0
+        while self._at + count < len(self._tokens) and self._tokens[self._at + count].end <= end:
+            count += 1
+        return count
 
     def _advance(self, count: int) -> None:
         for token in self._tokens[self._at : self._at + count]:
             if token.kind == "space":
                 self._chunk_start = token.end
         self._at += count
+        self._reach = 0
         self._scanned = max(0, self._scanned - count)
 
     def _give(self, text: str, start: int, end: int, rule: str) -> Spoken:

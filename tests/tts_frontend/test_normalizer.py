@@ -98,8 +98,8 @@ def test_words_come_out_before_the_text_ends():
         "there",
         "this",
     ]
-    said = stream.push_text("10 of them all")
-    assert [w.text for g in said for w in g.words] == ["is", "ten", "of", "them"]
+    said = stream.push_text("10 of them all the")
+    assert [w.text for g in said for w in g.words] == ["is", "ten", "of", "them", "all"]
 
 
 def test_text_and_tokens_are_not_mixed_and_the_end_is_the_end():

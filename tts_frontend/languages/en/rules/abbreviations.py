@@ -26,6 +26,7 @@ SENTENCE_GOES_ON = re.compile(r",?;? [a-z\d(&]|,|;|:|\)")
 HOUSE_BEFORE = re.compile(
     r"\b\d+[A-Za-z]? (?:[NSEW]\.? |North |South |East |West )?(?:[A-Z][\w'’]*\.? |\d+(?:st|nd|rd|th) ){1,3}$"
 )
+INITIAL_AFTER = re.compile(r" ?[A-Z]\.")
 STREET_BEFORE = re.compile(r"(?:[A-Z][a-z'’]+|\d+(?:st|nd|rd|th)) $")
 
 
@@ -122,6 +123,8 @@ def abbreviation(m: Match) -> str | None:
 
 
 def _saint_score(m: Match) -> float:
+    if m.text == "st." and m.follows(STREET_BEFORE):
+        return 1.0
     if m.precedes(re.compile(r" ?[A-Z][a-z'’]")):
         return (
             4.0
@@ -147,7 +150,7 @@ def _street_score(m: Match) -> float:
         return 6.5 if not m.precedes(re.compile(r" [A-Z][a-z]+ (?:[Ss]t|Ave|Rd|Dr)\b")) else 3.0
     if m.follows(STREET_BEFORE) and not m.precedes(re.compile(r" ?[A-Z][a-z]+")):
         return 6.2
-    return 1.2 if m.follows(STREET_BEFORE) else 0.3
+    return (6.2 if m.text == "st." else 1.2) if m.follows(STREET_BEFORE) else 0.3
 
 
 @ABBREVIATED.rule(
@@ -165,12 +168,16 @@ def street(m: Match) -> str | None:
     )
 
 
+def _doctor_score(m: Match) -> float:
+    if m.text == "DR" or not m.precedes(re.compile(r" ?[A-Z]")):
+        return 1.1 if m.text.endswith(".") else 0.3
+    return 6.4 if m.precedes(INITIAL_AFTER) else 5.0
+
+
 @ABBREVIATED.rule(
     r"(?:Dr|dr|DR)\b\.?",
     "a",
-    lambda m: (
-        5.0 if m.precedes(re.compile(r" ?[A-Z]")) and m.text != "DR" else 1.1 if m.text.endswith(".") else 0.3
-    ),
+    _doctor_score,
     cases=[("Dr.", "doctor")],
 )
 def doctor(m: Match) -> str:
@@ -179,7 +186,7 @@ def doctor(m: Match) -> str:
 
 
 @ABBREVIATED.rule(
-    r"(?:" + "|".join(STATES) + r")\b(?!\.)",
+    r"(?:" + "|".join(STATES) + r")\b(?!\.\w)",
     "a",
     lambda m: (
         4.5

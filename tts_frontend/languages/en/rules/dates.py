@@ -20,6 +20,7 @@ ERA = r"(A\.D\.?|B\.C\.E\.?|B\.C\.?|C\.E\.?|AD|BCE|BC|CE)(?![A-Za-z])"
 EVENT_AFTER = re.compile(
     r" (?:meeting|deadline|show|game|report|appointment|election|attacks?|call|flight)\b"
 )
+UNUSUAL_FRACTIONS = frozenset({13, 14, 15, 17, 18, 19, 20, 21, 22, 23, 25, 26, 27, 28, 29, 30, 31})
 DATE_BEFORE = re.compile(
     r"(?i:\b(?:on|by|due|dated?|until|till|since|from|before|after|beginning|starting|ending|of|for|"
     r"tomorrow|today|next|"
@@ -244,6 +245,8 @@ def date_dmy(m: Match) -> str | None:
 def _short_date_score(m: Match) -> float:
     if m.follows(DATE_BEFORE) or m.precedes(EVENT_AFTER):
         return 5.0
+    if int(m[2]) in UNUSUAL_FRACTIONS and m.precedes(re.compile(r"[:)]")):
+        return 4.2  # "9/20: news", "(2/22)"
     return 2.0 if len(m[2]) == 2 and int(m[2]) > 12 and len(m[1]) < 3 else 1.0
 
 

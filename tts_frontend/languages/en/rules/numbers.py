@@ -34,6 +34,7 @@ STREET_AFTER = re.compile(
     r"Ave|Rd|Dr|Ln|Blvd|Ct|Pl|Expy|Hwy|hwy|Pkwy|Street|"
     r"Avenue|Road|Drive|Lane|Boulevard|Court|Way|Parkway|Highway|Expressway)\b"
 )
+HOUSE_LETTER = re.compile(r"[A-Z]?" + STREET_AFTER.pattern)
 LETTER_BEFORE = re.compile(r"[A-Za-z]-?$")
 
 
@@ -119,7 +120,7 @@ def digit_string_o(m: Match) -> str | None:
 
 
 def _pairs_score(m: Match) -> float:
-    return 2.4 if m.follows(BEFORE_PAIRS) or m.precedes(STREET_AFTER) else 0.5
+    return 2.4 if m.follows(BEFORE_PAIRS) or m.precedes(HOUSE_LETTER) else 0.5
 
 
 @NUMBERS.rule(
@@ -214,6 +215,8 @@ def calibre(m: Match) -> str | None:
 def _magnitude_score(m: Match) -> float:
     if m[2] in ("bn", "mn", "tn"):
         return 5.0
+    if m[1].isdecimal() and m.precedes(STREET_AFTER):
+        return 0.4  # a house: "221B Baker St."
     return 4.5 if m[2] in "kKMB" and "." in m[1] else 2.8 if m[2] in "kKMB" else 0.5
 
 
