@@ -9,7 +9,7 @@ there are none. Groups of phones and tokens are formed as when speaking. Resumes
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -42,12 +42,26 @@ class RunConfig:
     batch_tokens: int = option(1024, "tokens the Llama runs at once")
 
 
+def spoken_phones(item: VoiceItem) -> list[Phone]:
+    """The phones as the front end gives them: no pause at the start, each pause with the mark before it."""
+    phones: list[Phone] = []
+    for phone in item.phone_records():
+        if phone.symbol == SILENCE:
+            if not phones:
+                continue
+            phone = replace(phone, punctuation=phones[-1].punctuation)
+        phones.append(phone)
+    return phones
+
+
 def voice_targets(item: VoiceItem, frame_s: float) -> Targets:
-    """Quantities of the phones of a voice item; pauses have no F0."""
+    """Quantities of `spoken_phones` of a voice item; pauses have no F0."""
+    first = next((number for number, word in enumerate(item.phone_words) if word >= 0), len(item.phones))
     pauses = np.array([word < 0 for word in item.phone_words])
     voiced = np.isfinite(item.log_f0) & ~pauses
     values = [np.log(item.durations * frame_s), np.where(voiced, item.log_f0, 0.0), item.log_power]
-    return Targets(torch.from_numpy(np.stack(values, -1)).float(), torch.from_numpy(voiced))
+    columns = torch.from_numpy(np.stack(values, -1)).float()
+    return Targets(columns[first:], torch.from_numpy(voiced)[first:])
 
 
 def group_phones(item: VoiceItem, states: TextStates | None) -> tuple[PhoneGroup, ...]:
@@ -63,7 +77,7 @@ def group_phones(item: VoiceItem, states: TextStates | None) -> tuple[PhoneGroup
     group_of_word = [number for number, group in enumerate(groups) for _ in group.words]
     phones: list[list[Phone]] = [[] for _ in groups]
     current = 0
-    for phone in item.phone_records():
+    for phone in spoken_phones(item):
         current = group_of_word[phone.word] if phone.symbol != SILENCE else current
         phones[current].append(phone)
     embeddings = iter(_split(states, groups))

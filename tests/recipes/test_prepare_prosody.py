@@ -57,10 +57,11 @@ def test_train_and_dev_sets_with_states(tmp_path: Path, llama: Path) -> None:
     assert len(dev) == sum(is_dev_text(text) for text in TEXTS) > 0
     assert len(train) + len(dev) == len(TEXTS)
     item = train[0]
-    assert [phone.symbol for phone in item.phones] == ["SIL", "OW1", "SIL", "N", "OW1", "IY1", "SIL"]
-    assert item.targets.voiced.tolist() == [False, True, False, True, True, True, False]
-    assert np.allclose(item.targets.values[:, 0].exp() * 80, [2, 6, 3, 4, 9, 8, 5], atol=1e-3)
-    assert [len(group.phones) for group in item.groups] == [3, 2, 2]
+    assert [phone.symbol for phone in item.phones] == ["OW1", "SIL", "N", "OW1", "IY1", "SIL"]
+    assert [phone.punctuation for phone in item.phones] == [",", ",", "", "", ".", "."]
+    assert item.targets.voiced.tolist() == [True, False, True, True, True, False]
+    assert np.allclose(item.targets.values[:, 0].exp() * 80, [6, 3, 4, 9, 8, 5], atol=1e-3)
+    assert [len(group.phones) for group in item.groups] == [2, 2, 2]
     assert all(len(group.token_ids) == len(group.embeddings) for group in item.groups)
 
 
@@ -81,8 +82,8 @@ def test_groups_are_those_of_the_normalizer(llama: Path) -> None:
 
 def test_without_a_llama_each_word_is_a_group() -> None:
     groups = group_phones(make_item(0, TEXTS[0]), None)
-    assert [len(group.phones) for group in groups] == [3, 2, 2]
-    assert [PHONES.index(phone.symbol) for phone in groups[0].phones] == [0, PHONE_IDS["OW1"], 0]
+    assert [len(group.phones) for group in groups] == [2, 2, 2]
+    assert [PHONES.index(phone.symbol) for phone in groups[0].phones] == [PHONE_IDS["OW1"], 0]
     assert all(group.embeddings is None for group in groups)
 
 
