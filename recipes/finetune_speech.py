@@ -194,25 +194,35 @@ class CtcTask:
 
     @torch.no_grad()
     def evaluate(self, model: nn.Module) -> Metrics:
-        """Word error rate of the CTC head on each held-out cache, and of all together, in percent."""
+        """Word error rate of the CTC head on each held-out cache, and of all together, in percent.
+
+        With its loss per token over all of them.
+        """
         metrics: Metrics = {}
         everything = np.zeros((0, 4), dtype=np.int64)
+        losses: list[float] = []
         for name, batches in self.held_out.items():
-            wanted, got = self._transcribe(model.speech, batches)  # type: ignore[arg-type]
+            wanted, got = self._transcribe(model.speech, batches, losses)  # type: ignore[arg-type]
             counts = count_edits(prepare_texts(wanted, Metric()), prepare_texts(got, Metric()))
             metrics[f"wer_{name}"] = 100 * (error_rate(counts) or 0.0)
             everything = np.concatenate([everything, counts])
         if self.held_out:
             metrics["wer"] = 100 * (error_rate(everything) or 0.0)
+            metrics["held_out_ctc_loss"] = training_loop.mean_of_numbers(losses)
         return metrics
 
-    def _transcribe(self, speech: SpeechModel, batches: list[SpeechBatch]) -> tuple[list[str], list[str]]:
+    def _transcribe(
+        self, speech: SpeechModel, batches: list[SpeechBatch], losses: list[float]
+    ) -> tuple[list[str], list[str]]:
+        """Texts wanted and heard; adds the loss of each batch to `losses`."""
         wanted: list[str] = []
         got: list[str] = []
         device = speech.encoder.feature_mean.device
         for batch in batches:
             log_probs, lengths = speech.ctc_log_probs(batch.features.to(device), batch.lengths.to(device))
             found = speech.ctc.greedy(log_probs, lengths)
+            classes = [self.model.targets(text or "") for text in batch.texts]
+            losses.append(float(ctc_loss(log_probs, lengths, classes)))
             wanted += [text or "" for text in batch.texts]
             got += [self.model.targets.tokenizer.decode(item.token_ids) for item in found]
         logger.info("heard %r for %r", got[-1], wanted[-1])
