@@ -20,12 +20,11 @@ from recipes import options
 from recipes.data.homographs import homographs_json, read_readings, shared_homographs
 from recipes.data.parallel import configure_logging
 from recipes.options import option
-from recipes.prepare_lexicon import read_cmudict, read_misaki
+from recipes.prepare_lexicon import load_dictionary
 from speech_core.checkpoint import load_config, load_weights, read_json, save_component, write_json
 from tts_frontend.homographs import HomographsConfig
 from tts_frontend.pronunciation import LEXICON_FILE
 from tts_frontend.pronunciation_letters import LettersConfig
-from tts_frontend.pronunciation_lexicon import Phones
 from tts_frontend.pronunciation_model import PronunciationConfig, PronunciationModel
 
 logger = logging.getLogger(__name__)
@@ -71,12 +70,7 @@ def _homographs(config: RunConfig) -> dict[str, dict[str, object]]:
     """All homographs the models can tell apart; none without models."""
     if config.states is None and config.words is None:
         return {}
-    dictionary: dict[str, list[Phones]] = {}
-    for word, readings in read_misaki(config.misaki, "gold").items():
-        dictionary.setdefault(word.lower(), []).extend(readings.values())
-    for word, variants in read_cmudict(config.cmudict).items():
-        dictionary.setdefault(word, []).extend(variants)
-    own = read_readings(config.text_dir, dictionary)
+    own = read_readings(config.text_dir, load_dictionary(config.misaki, config.cmudict))
     variants_json = json.loads((config.lexicon / "variants.json").read_text(encoding="utf-8"))
     return homographs_json(own, shared_homographs(variants_json, own))
 

@@ -76,6 +76,16 @@ def _in_hibari(name: str) -> Path:
     return Path(spec.origin).parent / "assets" / f"lexicon_us_{name}.json.gz"
 
 
+def load_dictionary(misaki: Path | None, cmudict: Path) -> dict[str, list[Phones]]:
+    """Every pronunciation of misaki's gold dictionary and of CMUdict, by word in small letters."""
+    dictionary: dict[str, list[Phones]] = {}
+    for word, readings in read_misaki(misaki, "gold").items():
+        dictionary.setdefault(word.lower(), []).extend(readings.values())
+    for word, variants in read_cmudict(cmudict).items():
+        dictionary.setdefault(word, []).extend(variants)
+    return dictionary
+
+
 def sounds_like(one: Phones, other: Phones) -> bool:
     """Equal but for the quality of unstressed AH and IH, and primary against secondary stress."""
     return [_rough(phone) for phone in one] == [_rough(phone) for phone in other]

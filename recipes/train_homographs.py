@@ -19,12 +19,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from recipes import options, training_loop
+from recipes import training_loop
 from recipes.data.homographs import HomographSentence, kind_of, read_homographs
 from recipes.options import option
 from recipes.prepare_homographs import load_states
+from recipes.recipe import run_recipe
 from recipes.training_loop import LoopConfig, Metrics
-from speech_core.checkpoint import save_component, write_json
+from speech_core.checkpoint import save_component
 from speech_core.errors import InputError
 from tts_frontend.homographs import (
     NOUN,
@@ -50,11 +51,21 @@ class RunConfig:
     loop: LoopConfig
     text_dir: Path = option(Path(), "folder with homographs/")
     states: Path | None = option(None, "folder of prepare_homographs; without it words only")
-    tokens_after: int = option(3, "tokens behind the word whose states are seen, at most 4")
+    tokens_after: int = option(
+        3, "tokens behind the word whose states are seen, at most 4; 5: also the sentence's last, to compare"
+    )
     words_after: int = option(2, "words behind it, without states")
     d_hidden: int = option(96, "width of the shared projection")
     batch_size: int = option(256, "sentences of one batch")
     all_sentences: bool = option(False, "train on the development sentences too, for the weights that ship")
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """Where sentences are, and the Llama's states or None."""
+
+    text_dir: Path
+    states: Path | None
 
 
 class Examples(NamedTuple):
@@ -96,17 +107,17 @@ def readings_of(sentences: Sequence[HomographSentence]) -> tuple[str, ...]:
     return (*own, f"{SHARED}/{NOUN}", f"{SHARED}/{VERB}")
 
 
-def load_examples(config: RunConfig, sizes: HomographsConfig, split: str) -> Examples:
+def load_examples(source: DataSource, sizes: HomographsConfig, split: str) -> Examples:
     """A split as tensors. Raises InputError when states and sentences do not fit."""
-    sentences = read_homographs(config.text_dir, split)
+    sentences = read_homographs(source.text_dir, split)
     features = pad_features([feature_ids(surroundings_of(one, sizes), sizes) for one in sentences])
     states, known = torch.zeros(len(sentences), 0, 0), torch.zeros(len(sentences), 0, dtype=torch.bool)
-    if config.states:
-        found = load_states(config.states, split)
+    if source.states:
+        found = load_states(source.states, split)
         states, known = found.states[:, : sizes.slots], found.known[:, : sizes.slots]
         if len(states) != len(sentences):
             raise InputError(
-                f"{config.states} has {len(states)} of {len(sentences)} sentences of {split}: "
+                f"{source.states} has {len(states)} of {len(sentences)} sentences of {split}: "
                 "run recipes.prepare_homographs again"
             )
     numbers = {reading: number for number, reading in enumerate(sizes.readings)}
@@ -162,14 +173,20 @@ class LossModel(nn.Module):
 
 
 @torch.inference_mode()
+def scores_of(model: HomographModel, examples: Examples) -> Tensor:
+    """Scores of all readings, (n, readings)."""
+    parts = [examples.take(rows) for rows in torch.split(torch.arange(len(examples.targets)), 512)]
+    return torch.cat([model(part.features, part.states, part.known).float() for part in parts])
+
+
 def predict(model: HomographModel, examples: Examples) -> Tensor:
     """The chosen reading of each example, (n,)."""
-    chosen = []
-    for rows in torch.split(torch.arange(len(examples.targets)), 512):
-        part = examples.take(rows)
-        scores = model(part.features, part.states, part.known).float()
-        chosen.append(scores.masked_fill(~part.allowed, -torch.inf).argmax(-1))
-    return torch.cat(chosen)
+    return scores_of(model, examples).masked_fill(~examples.allowed, -torch.inf).argmax(-1)
+
+
+def predict_shared(model: HomographModel, examples: Examples) -> Tensor:
+    """0 noun or 1 verb for each example by the shared head, (n,)."""
+    return scores_of(model, examples)[:, -2:].argmax(-1)
 
 
 @dataclass
@@ -207,7 +224,7 @@ def build(config: RunConfig) -> HomographTask:
     sizes = HomographsConfig(
         readings, width, config.tokens_after, config.words_after, d_hidden=config.d_hidden
     )
-    examples = load_examples(config, sizes, "train")
+    examples = load_examples(DataSource(config.text_dir, config.states), sizes, "train")
     order = torch.randperm(len(examples.targets), generator=torch.Generator().manual_seed(1))
     held_out = order[::_DEVELOPMENT]
     rest = order if config.all_sentences else order[torch.arange(len(order)) % _DEVELOPMENT > 0]
@@ -222,11 +239,7 @@ def build(config: RunConfig) -> HomographTask:
 
 def main(argv: list[str] | None = None) -> None:
     """Run the recipe from the command line."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
-    config = options.parse(RunConfig, __doc__ or "", argv)
-    config.loop.run_dir.mkdir(parents=True, exist_ok=True)
-    write_json(config.loop.run_dir / "run.json", options.to_dict(config))
-    training_loop.run(build(config), config.loop)
+    run_recipe(RunConfig, build, __doc__ or "", argv)
 
 
 if __name__ == "__main__":

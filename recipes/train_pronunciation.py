@@ -24,10 +24,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from recipes import options, training_loop
+from recipes import training_loop
 from recipes.data.letter_alignment import align, estimate
 from recipes.options import option
 from recipes.pronunciation_scores import score
+from recipes.recipe import run_recipe
 from recipes.training_loop import LoopConfig, Metrics
 from speech_core.checkpoint import save_component, write_json
 from speech_core.errors import InputError
@@ -267,11 +268,7 @@ def build(config: RunConfig) -> LettersTask:
 
 def main(argv: list[str] | None = None) -> None:
     """Run the recipe from the command line."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
-    config = options.parse(RunConfig, __doc__ or "", argv)
-    config.loop.run_dir.mkdir(parents=True, exist_ok=True)
-    write_json(config.loop.run_dir / "run.json", options.to_dict(config))
-    training_loop.run(build(config), config.loop)
+    run_recipe(RunConfig, build, __doc__ or "", argv)
 
 
 if __name__ == "__main__":
