@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from speech_core.errors import ConfigError
+from tts_frontend.languages.en.phones import PHONES
 
 
 def _require(condition: bool, message: str) -> None:
@@ -14,7 +15,7 @@ def _require(condition: bool, message: str) -> None:
 class FrameConfig:
     """What the acoustic model writes and the vocoder reads.
 
-    A frame holds `num_mels` bands of the power of the sound, `num_bands` shares of noise in it, and the pitch.
+    A frame holds the sound's power in `num_mels` bands, the share of noise in `num_bands`, and the pitch.
     """
 
     sample_rate: int = 24_000  # Hz
@@ -25,8 +26,12 @@ class FrameConfig:
     floor: float = 1e-14  # smallest power of a hertz, relative to full scale
 
     def __post_init__(self) -> None:
-        _require(self.hop_samples > 0 and self.sample_rate > 0, "hop_samples and sample_rate must be positive")
-        _require(self.num_bins > self.num_mels > self.num_bands > 0, "need num_bins > num_mels > num_bands > 0")
+        _require(
+            self.hop_samples > 0 and self.sample_rate > 0, "hop_samples and sample_rate must be positive"
+        )
+        _require(
+            self.num_bins > self.num_mels > self.num_bands > 0, "need num_bins > num_mels > num_bands > 0"
+        )
         _require(self.floor > 0, "floor must be positive")
 
     @property
@@ -55,3 +60,41 @@ class VocoderConfig:
         _require(self.num_fft >= 4 * self.frames.hop_samples, "num_fft must hold four hops")
         _require(self.left_frames >= 0 and self.d_hidden > 0, "need left_frames >= 0 and d_hidden > 0")
         _require(self.num_corrections > 1, "num_corrections must be at least 2")
+
+
+@dataclass(frozen=True)
+class AcousticConfig:
+    """Causal network over frames: what phone is said, how, and how far into it we are."""
+
+    frames: FrameConfig = field(default_factory=FrameConfig)
+    phones: tuple[str, ...] = PHONES
+    d_phone: int = 64
+    d_model: int = 256
+    num_blocks: int = 5
+    kernel: int = 7  # frames seen by each block: itself and the past
+    expansion: int = 2
+    lookahead_frames: int = 4  # 50 ms
+    dropout: float = 0.0
+    mean_log_f0: float = 5.3  # of the voice, natural logarithm of Hz
+    mean_log_power: float = -7.5
+    quietest: float = -28.0  # log-mel below this is as silent
+
+    def __post_init__(self) -> None:
+        sizes = (self.d_phone, self.d_model, self.num_blocks, self.kernel, self.expansion)
+        _require(min(sizes) > 0, "acoustic sizes must be positive")
+        _require(self.lookahead_frames >= 0, "lookahead_frames must be at least 0")
+        _require(0 <= self.dropout < 1, "dropout must be in [0, 1)")
+        _require(bool(self.phones), "phones are empty")
+
+
+ACOUSTIC_PRESETS = {
+    "tiny": AcousticConfig(d_phone=8, d_model=16, num_blocks=1, kernel=3),
+    "small": AcousticConfig(d_phone=32, d_model=128, num_blocks=3),
+    "base": AcousticConfig(),
+    "paper": AcousticConfig(d_phone=128, d_model=512, num_blocks=8, expansion=4),
+}
+VOCODER_PRESETS = {
+    "tiny": VocoderConfig(d_hidden=8, num_corrections=6),
+    "small": VocoderConfig(),
+    "paper": VocoderConfig(d_hidden=512),
+}

@@ -1,9 +1,9 @@
 """The spectral frames that the acoustic model and the vocoder share.
 
-The sound is thought as harmonics plus noise, each with a smooth power density over frequency. A frame holds the
-natural logarithm of their sum in mel bands, that of the noise's share in wider bands (0 where there is only
-noise), and the pitch in hertz (0 where there is none). Densities are power of a hertz relative to full scale, so
-that they do not change with the pitch.
+The sound is thought as harmonics plus noise, each with a smooth power density over frequency. A frame holds
+the natural logarithm of their sum in mel bands, that of the noise's share in wider bands (0 where there is
+only noise), and the pitch in hertz (0 where there is none). Densities are power of a hertz relative to full
+scale, so that they do not change with the pitch.
 """
 
 import functools

@@ -1,7 +1,7 @@
 """Speech with its phones, durations, pitch, power and spectra on disk: what prosody and synthesis train on.
 
-A cache is a directory. `voice.json` names the frames and the phones; `shard-00000.frames.npy` holds the spectral
-frames of its items one after the other (frames, channels) float16, `shard-00000.f0.npy` their pitch (frames,)
+A cache is a directory. `voice.json` names the frames and the phones; `shard-00000.frames.npy` holds the
+spectral frames of its items in a row (frames, channels) float16, `shard-00000.f0.npy` their pitch (frames,)
 float32 in Hz, 0 where unvoiced, and `shard-00000.jsonl` one record per item. A shard counts when its `.jsonl`
 exists, which is renamed into place last: an interrupted run leaves nothing half.
 """
@@ -33,9 +33,9 @@ Frames = NDArray[np.float16]  # (frames, channels), as `speech_synthesis.mel` de
 class VoiceItem:
     """One utterance with all that is measured of it.
 
-    phones: numbers in PHONES; phone_words: number of each phone's word, -1 for pauses; durations: frames of each
-    phone, at least 1, summing to the frames; log_f0: mean natural logarithm of Hz over its voiced frames, NaN if
-    there is none; log_power: mean natural logarithm of power relative to full scale; f0_hz (frames,).
+    phones: numbers in PHONES; phone_words: number of each phone's word, -1 for pauses; durations: frames of
+    each phone, at least 1, summing to the frames; log_f0: mean natural logarithm of Hz over its voiced frames,
+    NaN without one; log_power: mean natural logarithm of power relative to full scale; f0_hz (frames,).
     """
 
     id: str
@@ -51,6 +51,7 @@ class VoiceItem:
     f0_hz: NDArray[np.float32]  # (frames,)
     frames: Frames  # (frames, channels)
     extra: dict[str, Any] = field(default_factory=dict)
+    power: NDArray[np.float32] | None = None  # (frames,) log power; known while it is prepared, not stored
 
     def check(self) -> None:
         """Raises InputError where the parts do not fit each other."""
@@ -65,6 +66,12 @@ class VoiceItem:
             raise InputError(f"{self.id}: durations, pitch and spectra differ in frames")
         if max(self.phone_words) >= len(self.words) or not np.isfinite(self.log_power).all():
             raise InputError(f"{self.id}: a phone's word is missing, or its power is not finite")
+
+    def frame_power(self) -> NDArray[np.float32]:
+        """Log power of each frame: (frames,). Raises InputError for an item read from a cache."""
+        if self.power is None:
+            raise InputError(f"{self.id}: the power of its frames was not stored, only that of its phones")
+        return self.power
 
     def phone_records(self) -> list[Phone]:
         """The phones as the front end gives them: with their place in the word and its punctuation."""
@@ -154,8 +161,8 @@ class VoiceCacheWriter:
 class VoiceCache:
     """The items of one or more caches, in the order of directories, shards and records.
 
-    split: "train", "dev" or "all"; the split is by text. `lengths` (items,) is in frames, `num_phones` (items,).
-    Only complete shards are seen.
+    split: "train", "dev" or "all"; the split is by text. `lengths` (items,) is in frames, `num_phones` in
+    phones. Only complete shards are seen.
     """
 
     def __init__(self, directories: Sequence[Path], split: str = "all") -> None:
