@@ -116,12 +116,12 @@ def _split(states: TextStates | None, groups: Sequence[SpokenGroup]) -> Iterator
 
 
 def prosody_items(
-    items: Sequence[VoiceItem], reader: StateReader | None, config: RunConfig, frame_s: float
+    items: Sequence[VoiceItem], reader: StateReader | None, batch_tokens: int, frame_s: float
 ) -> Iterator[ProsodyItem]:
     """The items with their groups and states; one whose words do not fit its text is left out."""
     states: dict[int, TextStates | None] = dict.fromkeys(range(len(items)))
     if reader is not None:
-        states |= dict(reader.read([item.text for item in items], config.batch_tokens))
+        states |= dict(reader.read([item.text for item in items], batch_tokens))
     for number, item in enumerate(items):
         try:
             groups = group_phones(item, states[number])
@@ -141,7 +141,7 @@ def prepare(config: RunConfig) -> int:
             if (config.out / split / f"shard-{index:05d}.jsonl").exists():
                 continue
             items = [cache[number] for number in range(start, min(start + ITEMS_PER_SHARD, len(cache)))]
-            found = prosody_items(items, reader, config, 1.0 / cache.config.frame_rate_hz)
+            found = prosody_items(items, reader, config.batch_tokens, 1.0 / cache.config.frame_rate_hz)
             written += write_shard(config.out / split, index, found)
             logger.info("%s: %d of %d", split, start + len(items), len(cache))
     return written
