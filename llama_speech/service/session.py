@@ -199,7 +199,7 @@ class Session:
     def _check_speech(self, settings: Settings, place: str) -> None:
         if settings.speaks and not self.options.can_speak:
             raise ProtocolError(
-                "this server has no voice: set output_modalities to ['text'], or install a bundle that speaks",
+                "this server has no voice: set output_modalities to ['text'], or use a bundle that speaks",
                 "unsupported_parameter",
                 f"{place}.output_modalities",
             )

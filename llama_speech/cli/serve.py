@@ -1,0 +1,138 @@
+"""`llama-speech serve`: the voice service: OpenAI Realtime websocket, audio REST endpoints, a page."""
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from llama_speech.cli._options import UsageError, add_model_options, positive
+from speech_core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from llama_speech.service.config import ServiceConfig
+    from llama_speech.service.server import Service
+
+_log = logging.getLogger(__name__)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options. Each can also be given as LLAMA_SPEECH_SERVE_NAME in the environment."""
+    parser.add_argument("--host", help="address to listen on (default: 127.0.0.1, this machine only)")
+    parser.add_argument("--port", type=int, help="port (default: 8000; 0: any free one)")
+    parser.add_argument(
+        "-l", "--language", default="en", help="of speech whose language is not named (default: en)"
+    )
+    parser.add_argument(
+        "--self-check", action="store_true", help="talk to itself once, print latencies, and end"
+    )
+    access = parser.add_argument_group("access")
+    access.add_argument(
+        "--api-key-file",
+        type=Path,
+        metavar="FILE",
+        help="API keys, one a line; without any key everybody may connect",
+    )
+    access.add_argument(
+        "--origin", action="append", metavar="URL", help="web page that may connect; may be repeated"
+    )
+    access.add_argument("--tls-cert", type=Path, metavar="FILE", help="certificate (PEM) for https and wss")
+    access.add_argument("--tls-key", type=Path, metavar="FILE", help="its private key (PEM)")
+    access.add_argument(
+        "--insecure", action="store_true", help="allow other machines to connect without any key"
+    )
+    limits = parser.add_argument_group("limits")
+    limits.add_argument("--max-sessions", type=positive, metavar="N", help="sessions at once (default: 8)")
+    limits.add_argument("--session-s", type=float, metavar="S", help="longest session (default: 3600)")
+    limits.add_argument(
+        "--idle-s", type=float, metavar="S", help="longest silence of a client (default: 1200)"
+    )
+    limits.add_argument(
+        "--drain-s", type=float, metavar="S", help="time to finish after SIGTERM (default: 20)"
+    )
+    chat = parser.add_argument_group("conversation")
+    chat.add_argument("--instructions", help="system prompt of sessions that bring none")
+    chat.add_argument("--model-name", help="name the clients see (default: llama-speech)")
+    chat.add_argument("--max-answer-tokens", type=positive, default=256, metavar="N", help="default: 256")
+    add_model_options(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve until SIGTERM or Ctrl-C."""
+    try:
+        import uvicorn  # noqa: F401
+    except ImportError:
+        raise ConfigError("the service needs more packages: pip install 'llama-speech[serve]'") from None
+    config = read_config(args)
+    from llama_speech.service.app import build_app
+    from llama_speech.service.run import make_server, warm_up
+
+    service = load_service(args, config)
+    if args.self_check:
+        from llama_speech.service.self_check import self_check
+
+        for line in self_check(service):
+            print(line)
+        return 0
+    server = make_server(build_app(service), service)
+    _log.info("warming up")
+    warm_up(service)
+    print(
+        f"llama-speech is at {config.url} (websocket: {config.url.replace('http', 'ws', 1)}/v1/realtime)",
+        file=sys.stderr,
+    )
+    asyncio.run(server.serve())
+    return 0
+
+
+def read_config(args: argparse.Namespace) -> "ServiceConfig":
+    """Options, else the environment, else the defaults. Raises UsageError for an open door."""
+    from llama_speech.service.config import Limits, ServiceConfig, from_environment
+
+    given = {name: value for name, value in vars(args).items() if value is not None}
+    limit_names = {field.name for field in fields(Limits)}
+    limits = from_environment(os.environ, Limits) | {n: v for n, v in given.items() if n in limit_names}
+    names = {"host", "port", "tls_cert", "tls_key", "model_name", "instructions"}
+    values = from_environment(os.environ, ServiceConfig) | {n: v for n, v in given.items() if n in names}
+    if args.origin:
+        values["origins"] = tuple(args.origin)
+    if args.api_key_file is not None:
+        values["api_keys"] = read_keys(args.api_key_file)
+    config = ServiceConfig(**values, limits=Limits(**limits))
+    if not config.loopback and not config.api_keys and not args.insecure:
+        raise UsageError(
+            f"{config.host} can be reached from other machines: give --api-key-file, "
+            "or --insecure to let everybody in"
+        )
+    return config
+
+
+def read_keys(path: Path) -> tuple[str, ...]:
+    """Keys of a file, one a line; empty lines and lines with # do not count."""
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="ascii").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read the API keys of {path}: {error}") from None
+    keys = tuple(line for line in lines if line and not line.startswith("#"))
+    if not keys:
+        raise UsageError(f"{path} holds no API key: write one a line")
+    return keys
+
+
+def load_service(args: argparse.Namespace, config: "ServiceConfig") -> "Service":
+    """Models and engine behind one service."""
+    from llama_speech.api import load
+    from llama_speech.service.engine import EngineOptions, LocalEngine
+    from llama_speech.service.metrics import Metrics
+    from llama_speech.service.server import Service
+
+    model = load(args.model, args.llama, args.device, args.dtype, args.threads)
+    loaded, metrics = model.parts.loaded, Metrics()
+    if loaded is None:
+        raise ConfigError("this model has no Llama to talk to")
+    options = EngineOptions(language=args.language, max_answer_tokens=args.max_answer_tokens)
+    engine = LocalEngine(loaded, model.languages, None, options, metrics)
+    return Service(config, engine, metrics, model)

@@ -1,0 +1,85 @@
+"""What all connections and requests of one server share."""
+
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from starlette.responses import JSONResponse
+
+from llama_speech.service.access import Gate
+from llama_speech.service.config import ServiceConfig
+from llama_speech.service.engine import Engine
+from llama_speech.service.metrics import Metrics
+from llama_speech.voice_activity import VoiceActivity, load_voice_activity
+
+_LISTENERS = 2  # threads that decode sound and look for speech in it
+_KINDS = {401: "authentication_error", 404: "not_found_error", 429: "rate_limit_error"}
+
+
+class Service:
+    """Engine, access, limits and counters."""
+
+    def __init__(self, config: ServiceConfig, engine: Engine, metrics: Metrics, api: Any = None) -> None:
+        """api: the SpeechLlama behind the REST endpoints."""
+        self.config, self.engine, self.metrics, self.api = config, engine, metrics, api
+        self.gate = Gate(config.api_keys, config.origins)
+        self.voice_activity: VoiceActivity = load_voice_activity()
+        self.listeners = ThreadPoolExecutor(_LISTENERS, thread_name_prefix="listening")
+        self.workers = ThreadPoolExecutor(_LISTENERS, thread_name_prefix="requests")
+        self.ready = False
+        self.created = round(time.time())
+        self._sessions = 0
+        self._drain_until: float | None = None
+
+    @property
+    def sessions(self) -> int:
+        """Sessions now."""
+        return self._sessions
+
+    @property
+    def draining(self) -> bool:
+        """Whether the server is shutting down."""
+        return self._drain_until is not None
+
+    def enter(self) -> bool:
+        """Take a place for a session; False if there is none."""
+        if self.draining or self._sessions >= self.config.limits.max_sessions:
+            return False
+        self._sessions += 1
+        self.metrics.sessions.inc()
+        self.metrics.opened.inc()
+        return True
+
+    def leave(self) -> None:
+        """Give a place back."""
+        self._sessions -= 1
+        self.metrics.sessions.dec()
+
+    def drain(self) -> None:
+        """Take no new sessions; those that are may finish what they say."""
+        self._drain_until = self._drain_until or time.monotonic() + self.config.limits.drain_s
+
+    def must_leave(self, busy: bool) -> bool:
+        """Whether a session has to end now, since the server is shutting down."""
+        return self._drain_until is not None and (not busy or time.monotonic() > self._drain_until)
+
+    def knows_model(self, name: str | None) -> bool:
+        """Whether a model name means ours."""
+        return not name or name == self.config.model_name or self.config.any_model
+
+    def error_response(
+        self, status: int, message: str, code: str | None, param: str | None = None
+    ) -> JSONResponse:
+        """An HTTP error as the clients read it."""
+        kind = _KINDS.get(status, "server_error" if status >= 500 else "invalid_request_error")
+        body = {"error": {"message": message, "type": kind, "param": param, "code": code}}
+        headers = {"x-request-id": f"req_{uuid.uuid4().hex}"}
+        if status in (429, 503):
+            headers["retry-after"] = "2"
+        return JSONResponse(body, status, headers)
+
+    def close(self) -> None:
+        """Stop the threads."""
+        self.listeners.shutdown(wait=False, cancel_futures=True)
+        self.workers.shutdown(wait=False, cancel_futures=True)

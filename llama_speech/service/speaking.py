@@ -1,0 +1,142 @@
+"""From the tokens of an answer to its sound, on a thread of its own; functions called instead of spoken."""
+
+import logging
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from llama_speech.service.answer import Called, Failed, Finished, Product, Said, Sound
+from llama_speech.tools import parse_tool_calls
+from speech_core.events import TokenEvent
+
+_log = logging.getLogger(__name__)
+
+
+class VoiceStream(Protocol):
+    """One answer being spoken: tokens in, sound out."""
+
+    def push(self, event: TokenEvent) -> list[Sound]:
+        """Sound that is now final."""
+
+    def flush(self) -> list[Sound]:
+        """The rest."""
+
+
+class Voice(Protocol):
+    """A synthesis that starts streams."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Voices it can speak with."""
+
+    def start(self, name: str, speed: float) -> VoiceStream:
+        """A stream with a voice (one it does not know means its own) and a speed, 1 = normal."""
+
+
+class SpeakingThread:
+    """Runs synthesis outside the decoding thread: small steps of many answers, first come first served."""
+
+    def __init__(self) -> None:
+        self._steps: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="speaking", daemon=True)
+        self._thread.start()
+
+    def put(self, step: Callable[[], None]) -> None:
+        """Run a step after those before it."""
+        self._steps.put(step)
+
+    def close(self) -> None:
+        """Finish what is queued and stop."""
+        self._steps.put(None)
+        self._thread.join(timeout=10)
+
+    def _run(self) -> None:
+        while (step := self._steps.get()) is not None:
+            step()
+
+
+class ReplyWriter:
+    """Tokens of one answer to its products: text, sound, or calls of functions.
+
+    An answer that may turn out to be a call is kept back until it is known. `stop` makes it silent at once.
+    """
+
+    def __init__(
+        self,
+        produced: Callable[[Product], None],
+        tools: Sequence[str] = (),
+        stream: VoiceStream | None = None,
+        thread: SpeakingThread | None = None,
+    ) -> None:
+        self._produced, self._tools = produced, tools
+        self._stream, self._thread = stream, thread
+        self._kept: list[TokenEvent] = []
+        self._deciding = bool(tools)
+        self._stopped = False
+        self._count = 0
+
+    def stop(self) -> None:
+        """Nothing more of this answer is wanted; from any thread."""
+        self._stopped = True
+
+    def said(self, event: TokenEvent) -> None:
+        """One more token."""
+        self._count += 1
+        self._kept.append(event)
+        text = "".join(kept.text for kept in self._kept).lstrip()
+        if self._deciding and (not text or text[0] in "{[<"):
+            return
+        self._deciding = False
+        self._release()
+
+    def ended(self, reason: str, input_tokens: int) -> None:
+        """The answer is complete."""
+        text = "".join(kept.text for kept in self._kept)
+        calls = parse_tool_calls(text, self._tools) if self._deciding else ()
+        end = Finished("length" if reason == "length" else "end", input_tokens, self._count)
+        if calls:
+            self._kept = []
+            for call in calls:
+                function = call.to_dict()["function"]
+                self._give(Called(function["name"], function["arguments"]))
+        self._release()
+        if self._stream is None or self._thread is None or calls:
+            self._give(end)
+        else:
+            self._thread.put(lambda: self._speak_rest(end))
+
+    def failed(self, message: str) -> None:
+        """The engine could not go on."""
+        self._give(Failed(message))
+        self._stopped = True
+
+    def _release(self) -> None:
+        kept, self._kept = self._kept, []
+        for event in kept:
+            self._give(Said(event.text))
+            if self._stream is not None and self._thread is not None:
+                self._thread.put(lambda event=event: self._speak(event))  # type: ignore[misc]
+
+    def _speak(self, event: TokenEvent) -> None:
+        stream = self._stream
+        if not self._stopped and stream is not None:
+            self._try(lambda: stream.push(event))
+
+    def _speak_rest(self, end: Finished) -> None:
+        stream = self._stream
+        if not self._stopped and stream is not None:
+            self._try(stream.flush)
+        self._give(end)
+
+    def _try(self, step: Callable[[], list[Sound]]) -> None:
+        try:
+            for sound in step():
+                self._give(sound)
+        except Exception:  # noqa: BLE001 (one answer that cannot be spoken must not end the others)
+            _log.exception("synthesis failed")
+            self.failed("the synthesis failed")
+
+    def _give(self, product: Product) -> None:
+        if not self._stopped:
+            self._produced(product)

@@ -1,0 +1,35 @@
+"""Has the user finished? Judged on the words so far, by the Llama itself.
+
+The measure is how much of the Llama's probability lies on the end of the user's turn, or on a mark that
+ends a sentence, right after the words: what it takes for finished text. No further model is needed.
+"""
+
+import torch
+
+from speech_adapter.engine import LlamaEngine
+from speech_adapter.tokenizer import ChatTokenizer
+
+_ENDING_MARKS = (".", "?", "!")
+_MARK = "\ue000"
+_MAX_CHARACTERS = 400  # the end of a long turn says enough
+
+
+class TurnEndJudge:
+    """Probability that words are a whole turn."""
+
+    def __init__(self, engine: LlamaEngine, tokenizer: ChatTokenizer) -> None:
+        self._engine, self._tokenizer = engine, tokenizer
+        head = tokenizer.render([{"role": "user", "content": _MARK}], add_generation_prompt=False)
+        self._head_ids = tokenizer.encode(head.split(_MARK)[0])
+        endings = {tokenizer.encode(mark)[0] for mark in _ENDING_MARKS}
+        self._ending_ids = torch.tensor(sorted(endings | set(tokenizer.end_ids)))
+
+    @torch.inference_mode()
+    def __call__(self, text: str) -> float:
+        """0 (goes on) to 1 (finished); the punctuation of the recognizer is not looked at."""
+        words = text.strip().rstrip(".?!,;:…-")[-_MAX_CHARACTERS:]
+        if not words:
+            return 0.0
+        ids = self._head_ids + self._tokenizer.encode_literal(words)
+        logits = self._engine.run(torch.tensor([ids])).logits[0, -1]
+        return float(logits.softmax(-1)[self._ending_ids].sum())

@@ -1,0 +1,51 @@
+import signal
+import time
+
+import httpx
+import pytest
+
+from llama_speech.service.answer import Failed
+from llama_speech.service.app import build_app
+from llama_speech.service.run import make_server, running, warm_up
+from tests.llama_speech.service.conftest import make_service
+
+
+def test_warming_up_makes_ready(tiny_engine, tiny_model):
+    service = make_service(tiny_engine, tiny_model)
+    assert not service.ready
+    warm_up(service)
+    assert service.ready
+
+
+def test_a_model_that_fails_is_not_served(tiny_engine, tiny_model, monkeypatch):
+    monkeypatch.setattr(
+        tiny_engine, "reply", lambda session, command, produced: produced(Failed("no memory"))
+    )
+    with pytest.raises(RuntimeError, match="no memory"):
+        warm_up(make_service(tiny_engine, tiny_model))
+
+
+def test_the_first_signal_drains_and_the_second_stops(tiny_engine, tiny_model):
+    service = make_service(tiny_engine, tiny_model)
+    server = make_server(build_app(service), service)
+    service.enter()
+    server.handle_exit(signal.SIGTERM, None)
+    assert service.draining
+    assert not server.should_exit
+    server.handle_exit(signal.SIGTERM, None)
+    assert server.should_exit
+
+
+def test_a_server_without_sessions_stops_at_once(tiny_engine, tiny_model):
+    service = make_service(tiny_engine, tiny_model)
+    with running(build_app(service), service) as url:
+        assert url.startswith("http://127.0.0.1:")
+        assert httpx.get(f"{url}/healthz").status_code == 200
+        service.drain()
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            try:
+                httpx.get(f"{url}/healthz")
+            except httpx.TransportError:
+                return
+    pytest.fail("the server still answers")

@@ -1,0 +1,97 @@
+import threading
+from typing import Any
+
+import pytest
+
+from llama_speech.service.answer import Called, Failed, Finished, Said, Sound, SpokenMark
+from llama_speech.service.speaking import ReplyWriter, SpeakingThread
+from speech_core.events import TokenEvent
+from tests.llama_speech.service.tone_voice import ToneStream, ToneVoice
+
+
+def events(*texts):
+    return [TokenEvent(number, text) for number, text in enumerate(texts)]
+
+
+def written(*texts, tools=(), reason="end"):
+    products: list[Any] = []
+    writer = ReplyWriter(products.append, tools)
+    for event in events(*texts):
+        writer.said(event)
+    writer.ended(reason, 7)
+    return products
+
+
+def test_text_comes_token_by_token():
+    assert written("Hel", "lo") == [Said("Hel"), Said("lo"), Finished("end", 7, 2)]
+    assert written("a", reason="length")[-1] == Finished("length", 7, 1)
+    assert written("a", reason="loop")[-1] == Finished("end", 7, 1)
+
+
+def test_a_call_is_no_text():
+    products = written('{"name": "f", ', '"parameters": {"a": 1}}', tools=["f"])
+    assert products == [Called("f", '{"a": 1}'), Finished("end", 7, 2)]
+
+
+@pytest.mark.parametrize(
+    ("texts", "tools"),
+    [
+        (('{"name": "g"}',), ["f"]),
+        (('{"broken',), ["f"]),
+        (("Yes", ' {"name": "f"}'), ["f"]),
+        (('{"name": "f"}',), []),
+    ],
+)
+def test_what_is_no_call_is_text(texts, tools):
+    assert "".join(one.text for one in written(*texts, tools=tools) if isinstance(one, Said)) == "".join(
+        texts
+    )
+
+
+def spoken(*texts, stop_after=None, voice=None):
+    """Products of an answer that is spoken; silent after so many."""
+    products, done = [], threading.Event()
+    thread = SpeakingThread()
+
+    def produced(product):
+        products.append(product)
+        if len(products) == stop_after:
+            writer.stop()
+        if isinstance(product, Finished | Failed):
+            done.set()
+
+    writer = ReplyWriter(produced, stream=(voice or ToneVoice()).start("tone", 1.0), thread=thread)
+    for event in events(*texts):
+        writer.said(event)
+    writer.ended("end", 1)
+    thread.close()
+    assert done.is_set() or stop_after
+    return products
+
+
+def test_sound_follows_text_and_the_end_comes_last():
+    products = spoken("It ", "is ", "noon.")
+    sounds = [one for one in products if isinstance(one, Sound)]
+    assert sum(one.audio.size for one in sounds) == 3 * ToneVoice.word_samples
+    words = [word for one in sounds for word in one.words]
+    assert [word.end_char for word in words] == [2, 5, 11]
+    assert words[1] == SpokenMark(ToneVoice.word_samples, 2 * ToneVoice.word_samples, 5)
+    assert products[-1] == Finished("end", 1, 3)
+
+
+def test_a_stopped_answer_is_silent():
+    assert len(spoken("a ", "b ", "c ", "d ", stop_after=2)) == 2
+
+
+def test_a_synthesis_that_fails_ends_only_its_answer():
+    class BrokenStream(ToneStream):
+        def push(self, event):
+            raise IndexError(event.token_id)
+
+    class Broken(ToneVoice):
+        def start(self, name, speed):
+            return BrokenStream()
+
+    products = spoken("a ", "b ", voice=Broken())
+    assert [one for one in products if isinstance(one, Failed)] == [Failed("the synthesis failed")]
+    assert not [one for one in products if isinstance(one, Finished)]
