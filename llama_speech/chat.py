@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from llama_speech.loading import LoadedModel
+    from speech_encoder.config import FeatureConfig
 
 SPEECH_FORMS = ("transcript", "embeds")
 REFUSAL = "I'm sorry, but I can't help with that."
@@ -216,20 +217,7 @@ class Chat:
 
     def _hear(self, part: AudioPart, options: ChatOptions, language: str, guarded: bool) -> _Heard:
         """Speech as embeddings, transcript, or both. Raises AudioError if nobody speaks."""
-        from speech_encoder.features import log_mel
-
-        voice = load_voice_activity() if options.vad else None
-        try:
-            blocks = opener(part.audio, part.sample_rate, AudioLimits())()
-            pieces = list(iter_pieces(blocks, SegmentConfig(), voice))
-        except AudioError as error:
-            raise AudioError(f"{part.where}: {error}") from None
-        import torch
-
-        features = [log_mel(torch.from_numpy(piece.audio), self._model.features) for piece in pieces]
-        features = [one for one in features if len(one)]
-        if not features:
-            raise AudioError(f"{part.where}: no speech found in its audio")
+        features = speech_features(part, self._model.features, options.vad)
         recognizer = self._model.recognizer
         embeds, transcript = tuple[Any, ...](), ""
         if options.speech == "embeds":
@@ -237,6 +225,25 @@ class Chat:
         if options.speech == "transcript" or guarded:
             transcript = " ".join(one.text for one in recognizer.transcribe(features, language) if one.text)
         return _Heard(embeds, transcript)
+
+
+def speech_features(part: AudioPart, config: FeatureConfig, vad: bool = True) -> list[Tensor]:
+    """Log-mel (frames, mels) of each piece of speech in a part. Raises AudioError if nobody speaks."""
+    import torch
+
+    from speech_encoder.features import log_mel
+
+    voice = load_voice_activity() if vad else None
+    try:
+        blocks = opener(part.audio, part.sample_rate, AudioLimits())()
+        pieces = list(iter_pieces(blocks, SegmentConfig(), voice))
+    except AudioError as error:
+        raise AudioError(f"{part.where}: {error}") from None
+    features = [log_mel(torch.from_numpy(piece.audio), config) for piece in pieces]
+    features = [one for one in features if len(one)]
+    if not features:
+        raise AudioError(f"{part.where}: no speech found in its audio")
+    return features
 
 
 def _inserted(before: Sequence[str | Speech], heard: _Heard, form: str) -> list[str | Speech]:

@@ -28,7 +28,11 @@ LIBRARIES = [name for name in EDGES if name != "recipes"]
 
 # library -> places (path prefixes) that may import it; a place that ends in / is a folder
 PLACES: dict[str, tuple[str, ...]] = {
-    "transformers": ("speech_adapter/llama.py", "recipes/benchmark_encoders.py"),
+    "transformers": (
+        "speech_adapter/llama.py",
+        "recipes/benchmark_encoders.py",
+        "llama_speech/hub.py",  # what transformers' Auto classes find must be made of its classes
+    ),
     "gguf": ("speech_adapter/llama.py",),
     "av": ("speech_core/audio", "recipes/data/"),
     "soundfile": ("speech_core/audio", "recipes/", "llama_speech/evaluation/"),

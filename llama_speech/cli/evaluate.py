@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llama_speech.cli import _evaluate_prosody
+from llama_speech.cli import _evaluate_normalization, _evaluate_prosody, _evaluate_understanding
 from llama_speech.cli._options import UsageError, add_model_options, positive
 from speech_core.errors import InputError
 
@@ -35,6 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model_options(asr)
     _add_results(asr)
     asr.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show tracebacks")
+    _evaluate_understanding.add_tasks(tasks)
+    summary = "sentences and tokens read right, by class and right context, beside other systems"
+    _evaluate_normalization.add_arguments(
+        tasks.add_parser("normalization", help=summary, description=summary, allow_abbrev=False)
+    )
     summary = "likelihood and errors of duration, F0 and power on held-out texts, with intervals"
     _evaluate_prosody.add_arguments(
         tasks.add_parser("prosody", help=summary, description=summary, allow_abbrev=False)
@@ -108,6 +113,10 @@ def _add_results(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate as the options say and print the result; return 0, or 1 when a system failed on any file."""
+    if args.task in _evaluate_understanding.SUMMARIES:
+        return _evaluate_understanding.run(args)
+    if args.task == "normalization":
+        return _evaluate_normalization.run(args)
     if args.task == "prosody":
         return _evaluate_prosody.run(args)
     from llama_speech.evaluation.report import to_json, to_markdown, write_report

@@ -8,7 +8,7 @@ A manifest is JSONL, one object a line. Field names of this project (`audio`, `t
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ MANIFEST_NAMES = (
 
 @dataclass(frozen=True)
 class EvalItem:
-    """One utterance with its reference. duration_s is what the manifest says, or None."""
+    """One utterance with its reference. duration_s is what the manifest says, or None; more: its record."""
 
     id: str
     audio: Path
@@ -32,6 +32,7 @@ class EvalItem:
     language: str | None
     speaker: str | None
     duration_s: float | None
+    more: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -115,12 +116,22 @@ def _item(record: dict[str, Any], manifest: Path, number: int) -> EvalItem:
         language=record.get("language"),
         speaker=record.get("speaker"),
         duration_s=float(duration_s) if duration_s is not None else None,
+        more=record,
     )
 
 
-def read_set(path: Path, language: str | None = "en", limit: int | None = None) -> EvalSet:
+def languages_of(path: Path) -> list[str]:
+    """The languages that the items of a test set state, in order of first appearance."""
+    manifest = find_manifest(path)
+    found = (record.get("language") for _, record in _records(manifest))
+    return list(dict.fromkeys(str(language) for language in found if language))
+
+
+def read_set(
+    path: Path, language: str | None = "en", limit: int | None = None, target: str | None = None
+) -> EvalSet:
     """Read a test set: items in `language` (all when None; items that state none are kept), at most `limit`
-    of them.
+    of them. With `target`, a code, the reference is the translation into that language.
 
     Items without text, of another language, or over the limit are left out and counted.
     Raises InputError on a bad manifest, missing audio, or an id that comes twice.
@@ -129,8 +140,11 @@ def read_set(path: Path, language: str | None = "en", limit: int | None = None) 
     items: dict[str, EvalItem] = {}
     dropped: Counter[str] = Counter()
     for number, record in _records(manifest):
+        if target is not None:
+            translated = (record.get("translation") or {}).get(target)
+            record = {**record, "transcript": record.get("text"), "text": translated}
         if record.get("text") is None:
-            dropped["no reference text"] += 1
+            dropped[f"no translation into {target}" if target else "no reference text"] += 1
         elif language and record.get("language") not in (None, language):
             dropped[f"language is not {language}"] += 1
         elif limit is not None and len(items) >= limit:

@@ -14,6 +14,7 @@ from speech_core.errors import ConfigError
 
 if TYPE_CHECKING:
     from llama_speech.api import SpeechLlama
+    from llama_speech.batch_answers import Answerer
 
 CODE_PACKAGES = ("speech_core", "speech_encoder", "speech_adapter", "llama_speech")
 MODES = ("llama", "ctc")
@@ -71,6 +72,15 @@ class SharedModel:
 
         chosen = self.options
         return load(chosen.bundle, chosen.llama, chosen.device, chosen.dtype, chosen.threads)
+
+    def loaded(self) -> "Answerer":
+        """Its Llama, to answer conversations with."""
+        from llama_speech.batch_answers import Answerer
+
+        loaded = self.model.parts.loaded
+        if loaded is None:
+            raise ConfigError("the model has no Llama")
+        return Answerer(loaded.engine, loaded.tokenizer, loaded.recognizer.boundaries)
 
     @cached_property
     def signature(self) -> str:

@@ -53,6 +53,7 @@ class PeerOptions:
     threads: int = 1
     cache_dir: Path | None = None
     timeout_s: float = 600.0
+    task: str = "transcribe"  # or "translate", into English: Whisper only
 
 
 def package_version(name: str) -> str:
@@ -88,8 +89,9 @@ class FasterWhisper:
     def signature(self) -> str:
         """Return model checksum, decoding options and versions."""
         weights = file_sha256(self.folder / "model.bin")[:12]
+        task = "" if self.options.task == "transcribe" else f"|task:{self.options.task}"
         return (
-            f"{self.name}|weights:{weights}|{self.compute_type}|beam:{self.beam_size}|vad:no|seed:0"
+            f"{self.name}{task}|weights:{weights}|{self.compute_type}|beam:{self.beam_size}|vad:no|seed:0"
             f"|lang:{self.options.language}|faster-whisper:{package_version('faster-whisper')}"
             f"|ctranslate2:{package_version('ctranslate2')}|threads:{self.options.threads}"
         )
@@ -113,7 +115,10 @@ class FasterWhisper:
         texts = []
         for path in paths:
             segments, _ = self._model.transcribe(
-                str(path), language=self.options.language, beam_size=self.beam_size
+                str(path),
+                language=self.options.language,
+                beam_size=self.beam_size,
+                task=self.options.task,
             )
             texts.append("".join(segment.text for segment in segments).strip())
         return texts
