@@ -7,7 +7,6 @@ in place of speech. Where it refuses, the answer is a fixed sentence; it never s
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
@@ -57,16 +56,10 @@ class LlamaGuard:
         cls, llama: str | os.PathLike[str] = LLAMA_GUARD, device: str = "auto", dtype: str = "auto"
     ) -> "LlamaGuard":
         """From a folder, a GGUF file or a hub id. Raises CheckpointError if it cannot be had."""
-        from llama_speech.loading import Placement, load_engine, named_llama
-        from speech_adapter.engine import TransformersEngine
-        from speech_adapter.llama import LlamaOptions, load_llama
+        from llama_speech.loading import Placement, load_llama_parts, named_llama
 
-        placement = Placement(device, dtype)
-        source = named_llama(llama)
-        if isinstance(source, Path):
-            return cls(load_engine(source, placement.resolved(), dtype), ChatTokenizer.from_folder(source))
-        frozen = load_llama(source, LlamaOptions(dtype=dtype, device=str(placement.resolved())))
-        return cls(TransformersEngine(frozen), frozen.tokenizer)
+        engine, tokenizer, _ = load_llama_parts(named_llama(llama), Placement(device, dtype))
+        return cls(engine, tokenizer)
 
     def __call__(self, messages: Sequence[TextMessage]) -> Verdict:
         """Judge the last message of a conversation of users and assistant; system turns are left out."""

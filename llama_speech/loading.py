@@ -4,16 +4,18 @@ import logging
 import os
 import re
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from llama_speech.bundle import Bundle, sha256_of
 from llama_speech.default_llama import PACKAGE, cache_dir, find_or_make_default_llama
 from speech_adapter.engine import LlamaEngine, TransformersEngine
 from speech_adapter.llama import LlamaOptions, convert_gguf, load_llama
-from speech_adapter.model import load_speech_model
+from speech_adapter.model import SpeechModel, load_speech_model, read_token_embeddings
 from speech_adapter.recognizer import RecognizerOptions, SpeechRecognizer
 from speech_adapter.tokenizer import ChatTokenizer
 from speech_core.errors import BundleError, CheckpointError, ConfigError
@@ -74,17 +76,33 @@ def load_model(bundle: Bundle, llama: str | os.PathLike[str] | None, placement: 
         bundle.component(component)
     device = placement.resolved()
     source = llama_source(bundle, llama)
-    if isinstance(source, Path):
+    if isinstance(source, Path):  # what does not fit shows before the Llama is read
         model = load_speech_model(bundle.folder, source)
-        engine, tokenizer = load_engine(source, device, placement.dtype), ChatTokenizer.from_folder(source)
+        engine, tokenizer, _ = load_llama_parts(source, placement)
     else:
-        frozen = load_llama(source, LlamaOptions(dtype=placement.dtype, device=str(device)))
-        model = load_speech_model(bundle.folder, frozen.embedding_table.detach().float())
-        engine, tokenizer = TransformersEngine(frozen), frozen.tokenizer
-    model = model.eval().requires_grad_(False).to(device)
+        engine, tokenizer, embeddings = load_llama_parts(source, placement)
+        model = load_speech_model(bundle.folder, embeddings())
+    return joined(model.to(device), engine, tokenizer)
+
+
+def joined(model: SpeechModel, engine: LlamaEngine, tokenizer: ChatTokenizer) -> LoadedModel:
+    """Trained parts and a Llama as a model that is used."""
+    model = model.eval().requires_grad_(False)
     options = RecognizerOptions(agreement=AGREEMENT)
     recognizer = SpeechRecognizer(model.encoder, model.adapter, model.ctc, engine, tokenizer, options)
     return LoadedModel(recognizer, tokenizer, model.encoder.config.features)
+
+
+def load_llama_parts(
+    source: Path | str, placement: Placement
+) -> tuple[LlamaEngine, ChatTokenizer, Callable[[], Tensor]]:
+    """Engine and tokenizer of a folder or a hub id, and how to get its embeddings (vocabulary, d_llama)."""
+    device = placement.resolved()
+    if isinstance(source, Path):
+        engine = load_engine(source, device, placement.dtype)
+        return engine, ChatTokenizer.from_folder(source), lambda: read_token_embeddings(source)
+    frozen = load_llama(source, LlamaOptions(dtype=placement.dtype, device=str(device)))
+    return TransformersEngine(frozen), frozen.tokenizer, lambda: frozen.embedding_table.detach().float()
 
 
 def llama_source(bundle: Bundle, llama: str | os.PathLike[str] | None) -> Path | str:
