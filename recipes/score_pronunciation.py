@@ -47,14 +47,14 @@ class RunConfig:
 
 
 @dataclass(frozen=True)
-class TestWord:
+class HeldOutWord:
     """A held-out word and all its readings."""
 
     word: str
     readings: tuple[Phones, ...]
 
 
-def test_sets(entries: Sequence[Entry], cmu: dict[str, list[Phones]]) -> dict[str, list[TestWord]]:
+def held_out_sets(entries: Sequence[Entry], cmu: dict[str, list[Phones]]) -> dict[str, list[HeldOutWord]]:
     """Held-out words by what they are: of misaki's gold dictionary, or of CMUdict only (mostly names)."""
     readings: dict[str, dict[Phones, None]] = {}
     sets: dict[str, str] = {}
@@ -67,15 +67,15 @@ def test_sets(entries: Sequence[Entry], cmu: dict[str, list[Phones]]) -> dict[st
     for entry in entries:
         if entry.source == "gold" and entry.word.lower() in sets:
             sets[entry.word.lower()] = "dictionary"
-    found: dict[str, list[TestWord]] = {}
+    found: dict[str, list[HeldOutWord]] = {}
     for word, own in sorted(readings.items()):
         every = dict.fromkeys([*own, *cmu.get(word, [])])
-        found.setdefault(sets[word], []).append(TestWord(word, tuple(every)))
+        found.setdefault(sets[word], []).append(HeldOutWord(word, tuple(every)))
     return found
 
 
 def score_with_interval(
-    words: Sequence[TestWord], found: Sequence[Phones], seed: int
+    words: Sequence[HeldOutWord], found: Sequence[Phones], seed: int
 ) -> dict[str, tuple[float, float, float]]:
     """Each figure with its 95 % interval, by drawing words again."""
     pairs = [(phones, word.readings) for phones, word in zip(found, words, strict=True)]
@@ -113,7 +113,7 @@ def run(config: RunConfig, show: Callable[[str], None]) -> list[dict[str, object
     scores: list[dict[str, object]] = []
     show("set         words  system                     PER  PER no stress  words right  no stress  ms/word")
     readers = systems(config)
-    for name, words in test_sets(read_entries(config.entries), read_cmudict(config.cmudict)).items():
+    for name, words in held_out_sets(read_entries(config.entries), read_cmudict(config.cmudict)).items():
         words = [words[n] for n in random.permutation(len(words))[: config.words]]
         for system, read in readers.items():
             start = time.process_time()

@@ -1,0 +1,44 @@
+"""Errors of pronunciations."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recipes.pronunciation_scores import edit_distance, nearest, score, without_stress
+
+SYMBOLS = st.lists(st.sampled_from(["AA1", "AA0", "T", "K"]), max_size=6)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "distance"),
+    [
+        ("", "", 0),
+        ("A B C", "A B C", 0),
+        ("A B C", "A C", 1),
+        ("A", "B", 1),
+        ("", "A B", 2),
+        ("A B C D", "B C E", 2),
+    ],
+)
+def test_distances(one, other, distance):
+    assert edit_distance(one.split(), other.split()) == distance
+
+
+@given(SYMBOLS, SYMBOLS, SYMBOLS)
+def test_distance_is_a_metric(one, other, third):
+    assert edit_distance(one, other) == edit_distance(other, one)
+    assert (edit_distance(one, other) == 0) == (one == other)
+    assert edit_distance(one, third) <= edit_distance(one, other) + edit_distance(other, third)
+
+
+def test_the_nearest_reading_counts():
+    readings = [("T", "AA1"), ("K", "AA0", "T")]
+    assert nearest(("K", "AA1", "T"), readings) == readings[1]
+    assert without_stress(readings[0]) == ("T", "AA")
+    figures = score([(("K", "AA1", "T"), readings), (("T", "AA1"), readings)])
+    assert figures == {
+        "phone_errors": pytest.approx(1 / 5),
+        "phone_errors_without_stress": 0.0,
+        "word_accuracy": 0.5,
+        "word_accuracy_without_stress": 1.0,
+    }
