@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from speech_core.checkpoint import read_json, write_json
 from speech_core.errors import BundleError, CheckpointError
+from speech_core.json_files import read_json, write_json
 
 MANIFEST = "bundle.json"
 FORMAT_VERSION = 1

@@ -1,22 +1,26 @@
 """Score text normalization on held-out pairs, beside the figures of two grammar-based systems.
 
     python -m recipes.score_normalizer --data DIR [--lookahead 3] [--errors FILE] [--part train]
+    python -m recipes.score_normalizer --data DIR --tagger RUN/export/text_normalizer [--llama FOLDER] \
+        [--states DIR] [--rule-weight 0.5]
 
-DIR holds google_tn/, libritts_tn/, ljspeech_tn/, engconf/ and nemo_cases/. The last line of the output is
-one JSON object. The peers' figures were measured on the same files and are quoted, not run.
+Without --tagger the rules choose. With --llama its states are computed, those in --states are read. DIR
+holds google_tn/, libritts_tn/, ljspeech_tn/, engconf/ and nemo_cases/. The last line of the output is one
+JSON object. The peers' figures were measured on the same files and are quoted, not run.
 """
 
 import argparse
-import gzip
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from recipes.normalizer_scores import FOLDS, Counts, Pair, count, fold3, is_right
-from tts_frontend.config import SENTENCE_LOOKAHEAD, NormalizerConfig
-from tts_frontend.normalizer_rules import normalize
+from llama_speech.evaluation.normalization import read_pairs
+from llama_speech.evaluation.normalization_scores import FOLDS, Counts, Pair, count, fold3, is_right
+from llama_speech.normalization import RULES_ALONE, Chooser, normalize
+from tts_frontend.config import RIGHT_CONTEXT, NormalizerConfig
 
 FILES = {
     "google_tn": "google_tn/{part}.tsv.gz",
@@ -41,22 +45,6 @@ PEERS_L3 = {  # sentence accuracy at L3, nemo_text_processing 1.2.0 and WeTextPr
 }
 
 
-def read_pairs(path: Path) -> list[Pair]:
-    """The pairs of a file of any of the sets; `label` is the class where there is one."""
-    data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    return [_pair(line.split("\t"), path) for line in data.decode("utf-8").split("\n") if line]
-
-
-def _pair(columns: list[str], path: Path) -> Pair:
-    rejected: tuple[str, ...] = ()
-    label = ""
-    if path.parent.name == "engconf":
-        rejected = tuple(r for r in columns[2].split(" ||| ") if r) if len(columns) > 2 else ()
-    elif path.parent.name == "nemo_cases":
-        label = columns[2]
-    return Pair(columns[0], tuple(columns[1].split(" ||| ")), rejected, label)
-
-
 def score(pairs: Sequence[Pair], read: Callable[[str], str]) -> tuple[dict[str, Counts], list[str], float]:
     """Counts per level, the outputs, and words per second of one core."""
     start = time.process_time()
@@ -70,6 +58,20 @@ def _errors(name: str, pairs: Sequence[Pair], outputs: Sequence[str]) -> Iterato
     for pair, output in zip(pairs, outputs, strict=True):
         if not is_right(fold3, pair, output):
             yield f"{name}\t{pair.label}\t{pair.written}\t{output}\t{' ||| '.join(pair.spoken)}"
+
+
+def _chooser(args: argparse.Namespace) -> Chooser:
+    if not args.tagger:
+        return RULES_ALONE
+    from llama_speech.text_states import TextStates
+    from recipes.normalizer_places import CachedStates, StateCache
+    from tts_frontend.tagger import Tagger
+
+    tagger = Tagger.load(args.tagger)
+    if args.rule_weight is not None:
+        tagger.config = replace(tagger.config, rule_weight=args.rule_weight)
+    llama = TextStates.from_folder(args.llama) if args.llama else None
+    return Chooser(tagger, CachedStates(StateCache(args.states), llama) if args.states else llama)
 
 
 def _row(name: str, counts: dict[str, Counts], speed: float) -> str:
@@ -88,22 +90,26 @@ def main(argv: Sequence[str] | None = None) -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, required=True, help="folder with the sets")
-    parser.add_argument(
-        "--lookahead", type=int, default=SENTENCE_LOOKAHEAD, help="tokens behind the current chunk"
-    )
+    parser.add_argument("--lookahead", type=int, default=RIGHT_CONTEXT, help="tokens behind what is read")
+    parser.add_argument("--tagger", type=Path, help="folder of a trained tagger")
+    parser.add_argument("--llama", type=Path, help="folder of the Llama whose states the tagger sees")
+    parser.add_argument("--states", type=Path, help="states of recipes.normalizer_states, in place of runs")
+    parser.add_argument("--rule-weight", type=float, help="in place of the tagger's own")
     parser.add_argument("--part", choices=("dev", "train"), default="dev")
     parser.add_argument("--sets", nargs="*", default=list(FILES), help="which sets; all when left out")
     parser.add_argument("--errors", type=Path, help="write the sentences that are wrong at L3 to this file")
     parser.add_argument("--no-verify", action="store_true", help="do not parse readings back")
     args = parser.parse_args(argv)
     print(f"{'set':22} {'pairs':>6}    L1    L2    L3  L3 of changed  spoiled rejected  NeMo WeText  words/s")
+    chooser = _chooser(args)
     wrong: list[str] = []
     report = {}
     for name in args.sets:
         pairs = read_pairs(args.data / FILES[name].format(part=args.part))
         language = "es" if name in SPANISH else "en"
         config = NormalizerConfig(language, args.lookahead, not args.no_verify)
-        counts, outputs, speed = score(pairs, partial(normalize, config=config))
+        chosen_by = RULES_ALONE if name in SPANISH else chooser
+        counts, outputs, speed = score(pairs, partial(normalize, config=config, chooser=chosen_by))
         wrong += _errors(name, pairs, outputs)
         print(_row(name, counts, speed), flush=True)
         report[name] = {level: round(counts[level].accuracy, 2) for level in FOLDS}

@@ -4,8 +4,6 @@ Loading builds the model from `config.json` alone; names and shapes must match e
 """
 
 import dataclasses
-import json
-import os
 import shutil
 import types
 import typing
@@ -18,6 +16,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from speech_core.errors import CheckpointError
+from speech_core.json_files import read_json as read_json  # here too, where checkpoints are used
+from speech_core.json_files import write_json as write_json
 
 Config = TypeVar("Config")
 
@@ -49,24 +49,6 @@ def config_from_dict(cls: type[Config], values: dict[str, Any]) -> Config:
             value = config_from_dict(nested, value)
         arguments[name] = tuple(value) if isinstance(value, list) else value
     return cls(**arguments)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write JSON so that the file is either the old or the whole new one. Raises ValueError for NaN."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")  # several processes may write the same
-    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
-    partial.write_text(text + "\n", encoding="utf-8")
-    partial.replace(path)
-
-
-def read_json(path: Path) -> Any:
-    """Parsed JSON. Raises CheckpointError with the path when it is missing or damaged."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise CheckpointError(f"{path} is missing: is this a checkpoint folder?") from None
-    except ValueError as error:
-        raise CheckpointError(f"{path} is not JSON ({error}): copy it again") from None
 
 
 STORAGES = ("float32", "float16", "int8")

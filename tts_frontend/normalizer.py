@@ -22,6 +22,8 @@ from tts_frontend.spoken_words import PlacedWord, WordCutter
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from tts_frontend.tagger import Tagger, TaggerStream
+
 
 class _Placed(NamedTuple):
     """A Llama token and the end of its text in the whole text."""
@@ -38,12 +40,12 @@ class WordGrouper:
         self._words: deque[PlacedWord] = deque()
         self._group_tokens: list[_Placed] = []
         self._group_words: list[SpokenWord] = []
-        self._end = 0
+        self.end = 0
 
     def add_token(self, event: TokenEvent) -> None:
         """One more token behind the others."""
-        self._end += len(event.text)
-        self._tokens.append(_Placed(event, self._end))
+        self.end += len(event.text)
+        self._tokens.append(_Placed(event, self.end))
 
     def add_words(self, words: Sequence[PlacedWord]) -> None:
         """More finished words behind the others."""
@@ -64,7 +66,7 @@ class WordGrouper:
 
     def flush(self) -> list[SpokenGroup]:
         """The rest; tokens that say nothing come as a group without words."""
-        out = self.closed(self._end)
+        out = self.closed(self.end)
         return [*out, self._take_group()] if self._group_tokens else out
 
     def _take_words(self, end: int) -> None:
@@ -102,10 +104,15 @@ def group_words(words: Sequence[PlacedWord]) -> list[SpokenGroup]:
 
 
 class TextNormalizer:
-    """Stream of TokenEvents (or of text, by `push_text`) to SpokenGroups."""
+    """Stream of TokenEvents (or of text, by `push_text`) to SpokenGroups.
 
-    def __init__(self, config: NormalizerConfig | None = None) -> None:
-        self._rules = RuleNormalizer(config or NormalizerConfig(lookahead_tokens=RIGHT_CONTEXT))
+    tagger: a trained model that chooses among the readings; without one the rules choose. It attends to the
+    embeddings of the events where there are any.
+    """
+
+    def __init__(self, config: NormalizerConfig | None = None, tagger: Tagger | None = None) -> None:
+        config = config or NormalizerConfig(lookahead_tokens=RIGHT_CONTEXT)
+        self._rules, self._tagging = tagged_rules(config, tagger)
         self.config = self._rules.config
         self._cutter = WordCutter()
         self._grouper = WordGrouper()
@@ -119,7 +126,9 @@ class TextNormalizer:
         self._check("tokens", bool(events))
         for event in events:
             self._grouper.add_token(event)
-        self._grouper.add_words(self._read("".join(event.text for event in events)))
+            if self._tagging and event.embedding is not None:
+                self._tagging.add_state(self._grouper.end, event.embedding)
+            self._grouper.add_words(self._read(event.text))
         return self._grouper.closed(self._cutter.settled)
 
     def push_text(self, text: str) -> list[SpokenGroup]:
@@ -159,6 +168,17 @@ class TextNormalizer:
         settled = self._cutter.settled
         open_ones = (number for number, word in enumerate(self._waiting) if word.reach > settled)
         return next(open_ones, len(self._waiting))
+
+
+def tagged_rules(
+    config: NormalizerConfig, tagger: Tagger | None, explain: bool = False
+) -> tuple[RuleNormalizer, TaggerStream | None]:
+    """The rules with the tagger's choice, and the tagger's stream to show the Llama's states to."""
+    if tagger is None:
+        return RuleNormalizer(config, explain=explain), None
+    tagging = tagger.stream()
+    rules = RuleNormalizer(config, tagging.choose, explain, tagging.add_tokens, tagging.last_odds)
+    return rules, tagging
 
 
 def spoken_words(text: str, config: NormalizerConfig | None = None) -> list[SpokenWord]:

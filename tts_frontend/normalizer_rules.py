@@ -33,7 +33,8 @@ class Spoken(NamedTuple):
 
     text: words and pauses, with a space in front where one is needed to keep words apart; "" when nothing is
     said; start, end: offsets in the whole written text; rule: the rule that was used; considered: all
-    readings that were possible, best first (only when asked for).
+    readings that were possible, best first, and odds: the probability a tagger gave each rule (only when
+    asked for).
     """
 
     text: str
@@ -41,6 +42,7 @@ class Spoken(NamedTuple):
     end: int
     rule: str
     considered: tuple[Reading, ...] = ()
+    odds: tuple[tuple[str, float], ...] = ()
 
 
 def choose_best(view: View, readings: Sequence[Reading]) -> Reading:
@@ -50,7 +52,8 @@ def choose_best(view: View, readings: Sequence[Reading]) -> Reading:
 
 class RuleNormalizer:
     """A stream of written text to spoken text. `choose` may pick another reading than the best by score;
-    `watch` is shown the tokens as they come, before anything is chosen at them.
+    `watch` is shown the tokens as they come, before anything is chosen at them; `odds` tells what the last
+    choice was made by.
     """
 
     def __init__(
@@ -59,8 +62,9 @@ class RuleNormalizer:
         choose: Choose = choose_best,
         explain: bool = False,
         watch: Watch | None = None,
+        odds: Callable[[], tuple[tuple[str, float], ...]] = tuple,
     ) -> None:
-        self._watch = watch
+        self._watch, self._odds = watch, odds
         self.config = config or NormalizerConfig()
         self.language: Language = load_language(self.config.language)
         self._choose = choose
@@ -178,18 +182,18 @@ class RuleNormalizer:
 
     def _read_by_rule(self, token: Token, chunk_end: int) -> list[Spoken] | None:
         """The reading chosen at `token`, or None while one of them may go on behind what is known."""
-        seen = -1
+        seen: tuple[int, View, list[Reading]] | None = None
         while True:
             last = self._window_end(max(chunk_end, self._at + self._reach), chunk_end)
             if last is None:
                 return None
-            if last == seen:
-                return [self._choose_reading(token, view, readings)]
+            if seen and last == seen[0]:
+                return [self._choose_reading(token, seen[1], seen[2])]
             view = self._view(token, chunk_end, last)
             readings = self.language.inventory.readings(view)
             end = max((r.end for r in readings), default=0) + self._offset
             self._reach = max(self._reach, self._count_tokens(end))
-            seen = last
+            seen = (last, view, readings)
 
     def _view(self, token: Token, chunk_end: int, last: int) -> View:
         window = self._tokens[self._at : last]
@@ -236,7 +240,8 @@ class RuleNormalizer:
         self._advance(self._count_tokens(reading.end))
         spoken = self._give(reading.spoken, reading.start, reading.end, reading.rule)
         if self._explain:
-            spoken = spoken._replace(considered=tuple(sorted(readings, key=lambda r: -r.score)))
+            best_first = tuple(sorted(readings, key=lambda r: -r.score))
+            spoken = spoken._replace(considered=best_first, odds=self._odds())
         return spoken
 
     def _count_tokens(self, end: int) -> int:

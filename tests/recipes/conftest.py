@@ -73,3 +73,21 @@ def speech_dir(tmp_path: Path) -> Path:
     write_set(folder / "fillets", "dev", ["Ahoj."], "cs")
     write_set(folder / "fillets", "train", ["Never train on this."])
     return folder
+
+
+@pytest.fixture(scope="session")
+def labelled_text(tmp_path_factory) -> Path:
+    """A small folder as recipes.prepare_text writes it, half of it under the name of each of two sets."""
+    from collections import Counter
+    from dataclasses import asdict
+    from random import Random
+
+    from recipes.prepare_text import generated_samples
+
+    folder = tmp_path_factory.mktemp("text_tn")
+    for part, count in (("train", 80), ("dev", 20)):
+        samples = [asdict(s) for s in generated_samples(count, Random(part), [], Counter())]
+        for number, sample in enumerate(samples):
+            sample["source"] = ("google_tn", "libritts_tn")[number % 2]
+        (folder / f"{part}.jsonl").write_text("".join(json.dumps(one) + "\n" for one in samples))
+    return folder

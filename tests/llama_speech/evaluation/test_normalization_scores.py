@@ -2,7 +2,7 @@
 
 import pytest
 
-from recipes.normalizer_scores import Pair, count, fold1, fold2, fold3
+from llama_speech.evaluation.normalization_scores import Pair, count, fold1, fold2, fold3
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,107 @@
+"""llama-speech evaluate normalization: sentence and token accuracy beside other systems."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from llama_speech.cli._options import UsageError
+from tts_frontend.config import RIGHT_CONTEXT
+
+if TYPE_CHECKING:
+    from llama_speech.evaluation.normalization import SetScore
+    from llama_speech.normalization import Chooser
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `evaluate normalization`."""
+    parser.add_argument(
+        "--data",
+        action="append",
+        default=[],
+        metavar="NAME=FILE",
+        help="repeatable: pairs (written, tab, spoken; .tsv or .tsv.gz), and their name in the tables",
+    )
+    parser.add_argument(
+        "--peer",
+        action="append",
+        default=[],
+        metavar="SYSTEM:NAME=FILE",
+        help="repeatable: what another system said for the pairs of NAME, one line each",
+    )
+    parser.add_argument(
+        "--right-context",
+        type=int,
+        nargs="+",
+        default=[RIGHT_CONTEXT],
+        metavar="TOKENS",
+        help=f"TN tokens behind what is read; several give a row each (default: {RIGHT_CONTEXT})",
+    )
+    parser.add_argument(
+        "--choice",
+        action="append",
+        choices=("llama", "tagger", "rules"),
+        help="repeatable: what chooses the readings (default: llama and rules)",
+    )
+    parser.add_argument("-l", "--language", default="en", choices=("en", "es"))
+    parser.add_argument("-m", "--model", metavar="BUNDLE", help="bundle with the tagger")
+    parser.add_argument("--llama", metavar="FOLDER", help="folder of the Llama (default: the bundle's own)")
+    parser.add_argument("--classes", action="store_true", help="also by class (takes longer)")
+    parser.add_argument("-o", "--output-dir", type=Path, help="write normalization.json and .md here")
+    parser.add_argument("--json", action="store_true", help="print the whole result as JSON, not the tables")
+    parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show tracebacks")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Evaluate as the options say and print the result; return 0."""
+    from llama_speech.evaluation.normalization import to_markdown, to_plain
+
+    if not args.data:
+        raise UsageError("no pairs: give --data NAME=FILE")
+    choosers = {name: _chooser(name, args) for name in dict.fromkeys(args.choice or _default(args))}
+    results = [_score(name, Path(path), choosers, args) for name, path in map(_named, args.data)]
+    text = json.dumps(to_plain(results), indent=2, ensure_ascii=False) + "\n"
+    if args.output_dir:
+        args.output_dir.mkdir(parents=True, exist_ok=True)
+        (args.output_dir / "normalization.json").write_text(text, encoding="utf-8")
+        (args.output_dir / "normalization.md").write_text(to_markdown(results), encoding="utf-8")
+    print(text if args.json else to_markdown(results), end="")
+    return 0
+
+
+def _default(args: argparse.Namespace) -> list[str]:
+    return ["llama", "rules"] if args.language == "en" else ["rules"]
+
+
+def _chooser(name: str, args: argparse.Namespace) -> "Chooser":
+    from llama_speech.normalization import RULES_ALONE, load_chooser
+
+    return RULES_ALONE if name == "rules" else load_chooser(args.model, args.llama, name == "llama")
+
+
+def _score(name: str, path: Path, choosers: "dict[str, Chooser]", args: argparse.Namespace) -> "SetScore":
+    """All systems on one set, ours first."""
+    from llama_speech.evaluation.normalization import SetScore, read_pairs, score_ours, score_outputs
+    from tts_frontend.config import NormalizerConfig
+
+    pairs, systems = read_pairs(path), []
+    for choice, chooser in choosers.items():
+        for context in args.right_context:
+            print(f"{name}: {choice}, right context {context}", file=sys.stderr, flush=True)
+            config = NormalizerConfig(args.language, context)
+            systems.append(score_ours(f"{choice}, {context}", pairs, config, chooser, args.classes))
+    for peer in args.peer:
+        system, _, rest = peer.partition(":")
+        of, file = _named(rest)
+        if of == name:
+            lines = Path(file).read_text(encoding="utf-8").rstrip("\n").split("\n")
+            systems.append(score_outputs(system, pairs, lines))
+    return SetScore(name, len(pairs), systems)
+
+
+def _named(argument: str) -> tuple[str, str]:
+    name, equals, path = argument.partition("=")
+    if not (name and equals and path):
+        raise UsageError(f"{argument!r} is not NAME=FILE")
+    return name, path

@@ -1,0 +1,248 @@
+"""Text normalization scored on pairs of written and spoken text: sentences and tokens right, by set, class
+and right context, beside other systems on the same sentences.
+
+Sets are files of tab-separated lines: written, spoken forms (" ||| " between accepted ones), then rejected
+forms or a class. Levels of folding: normalization_scores.py. An unrecoverable error is a reading that drops,
+invents or changes a digit, unit, currency, sign or word of what it reads: each is parsed back and compared.
+"""
+
+import gzip
+import json
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from llama_speech.evaluation.normalization_scores import FOLDS, Counts, Pair, count, fold3, is_right
+from llama_speech.evaluation.report import markdown_table
+from llama_speech.normalization import Chooser, TextReader
+from speech_core.errors import InputError
+from tts_frontend.config import NormalizerConfig
+from tts_frontend.labels import Unsolved, infer
+from tts_frontend.languages import Language, load_language
+from tts_frontend.normalizer_rules import Spoken, spoken_text
+
+PAPER = {"none, 3": 73.6, "none, whole sentence": 88.0, "Llama 3 8B, 3": 90.7}
+"""Sample accuracy of arXiv 2407.21783, table 34, on its own undisclosed test set: Llama and right context."""
+PLAIN = frozenset({"keep", "space", "punctuation", "silent"})
+_ZEROS = 1.96  # of the normal distribution, for 95 % intervals
+
+
+@dataclass(frozen=True)
+class Share:
+    """How many of a number of things were right, in percent with a 95 % interval (Wilson's)."""
+
+    right: int
+    total: int
+
+    @property
+    def percent(self) -> float:
+        """Share in percent."""
+        return 100 * self.right / max(1, self.total)
+
+    def interval(self) -> tuple[float, float]:
+        """Lower and upper bound in percent."""
+        if not self.total:
+            return 0.0, 100.0
+        share, z2 = self.right / self.total, _ZEROS**2
+        middle = (share + z2 / (2 * self.total)) / (1 + z2 / self.total)
+        spread = share * (1 - share) / self.total + z2 / (4 * self.total**2)
+        half = _ZEROS * spread**0.5 / (1 + z2 / self.total)
+        return 100 * max(0.0, middle - half), 100 * min(1.0, middle + half)
+
+
+@dataclass
+class SystemScore:
+    """One system on one set. counts: by level; classes, tokens: by class, where labels could be inferred;
+    unrecoverable: readings that lose something (of our own readings only); errors: (written, said).
+    """
+
+    name: str
+    counts: dict[str, Counts]
+    words_per_s: float | None = None
+    unrecoverable: int | None = None
+    classes: dict[str, Share] = field(default_factory=dict)
+    tokens: dict[str, Share] = field(default_factory=dict)
+    errors: list[tuple[str, str]] = field(default_factory=list)
+
+
+@dataclass
+class SetScore:
+    """All systems on one set."""
+
+    name: str
+    pairs: int
+    systems: list[SystemScore]
+
+
+def read_pairs(path: Path) -> list[Pair]:
+    """Pairs of a file, plain or gzip. Raises InputError when it is missing or a line has no spoken form."""
+    try:
+        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error}): name a file of pairs") from None
+    lines = [line.split("\t") for line in data.decode("utf-8").split("\n") if line]
+    short = next((n for n, columns in enumerate(lines, 1) if len(columns) < 2), None)
+    if short is not None:
+        raise InputError(f"{path}, line {short} has no spoken form: write it behind a tab")
+    return [_pair(columns, path) for columns in lines]
+
+
+def _pair(columns: list[str], path: Path) -> Pair:
+    rejected: tuple[str, ...] = ()
+    label = ""
+    if path.parent.name == "engconf":
+        rejected = tuple(r for r in columns[2].split(" ||| ") if r) if len(columns) > 2 else ()
+    elif path.parent.name == "nemo_cases" and len(columns) > 2:
+        label = columns[2]
+    return Pair(columns[0], tuple(columns[1].split(" ||| ")), rejected, label)
+
+
+def read_all(
+    pairs: Sequence[Pair], config: NormalizerConfig, chooser: Chooser
+) -> tuple[list[list[Spoken]], float]:
+    """What our system says for each pair, and words a second of one core."""
+    start, out = time.process_time(), []
+    for pair in pairs:
+        reader = TextReader(config, chooser)
+        out.append(reader.push(pair.written) + reader.flush())
+    seconds = time.process_time() - start
+    return out, sum(len(pair.written.split()) for pair in pairs) / max(seconds, 1e-9)
+
+
+def lost(pairs: Sequence[Pair], readings: Sequence[Sequence[Spoken]], language: Language) -> int:
+    """Readings that drop, invent or change something of what they read."""
+    count_lost = 0
+    for pair, pieces in zip(pairs, readings, strict=True):
+        for piece in pieces:
+            rule = language.inventory.by_name.get(piece.rule)
+            if rule is not None and rule.checked and piece.rule not in PLAIN:
+                written = pair.written[piece.start : piece.end]
+                count_lost += bool(language.problems(written, piece.text))
+    return count_lost
+
+
+class ClassTally:
+    """Sentences and tokens right by class; the classes of a sentence are those of the rules that read it as
+    its reference, found by inference. A token is right when its sentence is, or the same rule reads it.
+    """
+
+    def __init__(self, language: Language) -> None:
+        self._language = language
+        self._sentences: Counter[tuple[str, bool]] = Counter()
+        self._tokens: Counter[tuple[str, bool]] = Counter()
+
+    def add(self, pair: Pair, pieces: Sequence[Spoken]) -> None:
+        """Count one sentence; those whose labels cannot be inferred are left out."""
+        found = infer(pair.written, pair.spoken[0], self._language)
+        if isinstance(found, Unsolved):
+            return
+        right = is_right(fold3, pair, spoken_text(pieces))
+        said = {(piece.start, piece.rule) for piece in pieces}
+        kinds = set()
+        for label in found.labels:
+            rule = self._language.inventory.by_name.get(label.rule)
+            if rule is None or label.rule in PLAIN or not rule.checked:
+                continue
+            kinds.add(rule.kind)
+            good = right or (found.tokens[label.start].start, label.rule) in said
+            self._tokens[rule.kind, good] += 1
+        for kind in kinds:
+            self._sentences[kind, right] += 1
+
+    def shares(self) -> tuple[dict[str, Share], dict[str, Share]]:
+        """Sentences and tokens by class."""
+        return _shares(self._sentences), _shares(self._tokens)
+
+
+def _shares(counted: Mapping[tuple[str, bool], int]) -> dict[str, Share]:
+    kinds = sorted({kind for kind, _ in counted})
+    return {
+        k: Share(counted.get((k, True), 0), sum(counted.get((k, g), 0) for g in (True, False))) for k in kinds
+    }
+
+
+def score_ours(
+    name: str, pairs: Sequence[Pair], config: NormalizerConfig, chooser: Chooser, by_class: bool = False
+) -> SystemScore:
+    """Our system on one set."""
+    language = load_language(config.language)
+    readings, speed = read_all(pairs, config, chooser)
+    score = score_outputs(name, pairs, [spoken_text(pieces) for pieces in readings])
+    score.words_per_s, score.unrecoverable = speed, lost(pairs, readings, language)
+    if by_class:
+        tally = ClassTally(language)
+        for pair, pieces in zip(pairs, readings, strict=True):
+            tally.add(pair, pieces)
+        score.classes, score.tokens = tally.shares()
+    return score
+
+
+def score_outputs(name: str, pairs: Sequence[Pair], outputs: Sequence[str]) -> SystemScore:
+    """Any system on one set, by what it said for each pair. Raises InputError for another number of lines."""
+    if len(outputs) != len(pairs):
+        raise InputError(f"{name} said {len(outputs)} lines for {len(pairs)} pairs: give one line for each")
+    counts = {level: count(level, pairs, outputs) for level in FOLDS}
+    wrong = [
+        (pair.written, said)
+        for pair, said in zip(pairs, outputs, strict=True)
+        if not is_right(fold3, pair, said)
+    ]
+    score = SystemScore(name, counts, errors=wrong)
+    labels = {pair.label for pair in pairs if pair.label}
+    for label in sorted(labels):
+        own = [(p, s) for p, s in zip(pairs, outputs, strict=True) if p.label == label]
+        score.classes[label] = Share(sum(is_right(fold3, p, s) for p, s in own), len(own))
+    return score
+
+
+def to_plain(results: Sequence[SetScore]) -> list[dict[str, Any]]:
+    """Results as JSON values."""
+    return json.loads(json.dumps([asdict(one) for one in results]))  # type: ignore[no-any-return]
+
+
+def to_markdown(results: Sequence[SetScore]) -> str:
+    """Tables for people: a row for each system, one table for each set; then the classes of the first."""
+    parts = [_paper_table()]
+    for one in results:
+        parts.append(f"## {one.name}, {one.pairs} pairs\n\n" + _systems_table(one))
+        if one.systems and one.systems[0].classes:
+            parts.append(_classes_table(one.systems))
+    return "\n".join(parts)
+
+
+def _paper_table() -> str:
+    rows = [[setting, f"{value:.1f}"] for setting, value in PAPER.items()]
+    title = "# Text normalization\n\nThe paper's tagger on its own test set (arXiv 2407.21783, table 34):\n\n"
+    return title + markdown_table(["Llama, right context", "sample accuracy"], rows)
+
+
+def _systems_table(one: SetScore) -> str:
+    header = ["system", *FOLDS, "95 % of L3", "L3 of changed", "spoiled", "rejected", "lost", "words/s"]
+    rows = []
+    for system in one.systems:
+        best = system.counts["L3"]
+        low, high = Share(best.right, best.total).interval()
+        accuracies = [f"{system.counts[level].accuracy:.1f}" for level in FOLDS]
+        numbers = [f"{low:.1f} to {high:.1f}", f"{best.changed_accuracy:.1f}", str(best.spoiled)]
+        numbers += [str(best.rejected), _or_dash(system.unrecoverable), _or_dash(system.words_per_s)]
+        rows.append([system.name, *accuracies, *numbers])
+    return markdown_table(header, rows)
+
+
+def _or_dash(value: float | None) -> str:
+    return "-" if value is None else f"{value:.0f}"
+
+
+def _classes_table(systems: Sequence[SystemScore]) -> str:
+    """Sentences right under L3 by class, a column for each system; tokens of the first in brackets."""
+    rows = []
+    for kind, share in systems[0].classes.items():
+        cells = [f"{s.classes[kind].percent:.1f}" if kind in s.classes else "-" for s in systems]
+        tokens = systems[0].tokens.get(kind)
+        if tokens:
+            cells[0] += f" ({tokens.percent:.1f} of {tokens.total})"
+        rows.append([kind, str(share.total), *cells])
+    return markdown_table(["class", "sentences", *(system.name for system in systems)], rows)
