@@ -30,13 +30,14 @@ from recipes.data.augment import SpecAugmentConfig, spec_augment
 from recipes.data.features_cache import FeatureCache
 from recipes.options import option
 from recipes.speech_batches import SpeechBatch, SpeechBatches
+from recipes.stages import stages_of
 from recipes.text_as_speech import Disturbance, disturb, join_texts
 from recipes.training_loop import LoopConfig, Metrics
 from speech_adapter.llama import FrozenLlama, LlamaOptions, load_llama
 from speech_adapter.model import SpeechModel, load_speech_model, save_speech_model
 from speech_adapter.prompts import Speech, end_of_turn_id, recognition_turns, render
 from speech_adapter.sequence import InputSequence, answer_places, build_sequence, pad_sequences
-from speech_core.checkpoint import read_json, write_json
+from speech_core.checkpoint import write_json
 from speech_core.errors import ConfigError
 
 logger = logging.getLogger(__name__)
@@ -207,13 +208,8 @@ def build(config: RunConfig) -> LlamaStageTask:
 
 def _stages_before(config: RunConfig) -> list[dict[str, Any]]:
     """Records of the stages whose weights this run begins with, oldest first."""
-    before = read_json(config.init / "speech_adapter" / "training.json")
-    stages = [*before.pop("earlier", ()), before]
-    if config.boundaries:
-        last = read_json(config.boundaries / "speech_adapter" / "training.json")
-        last.pop("earlier", None)
-        stages.append(last)
-    return stages
+    stages = stages_of(config.init)
+    return [*stages, *stages_of(config.boundaries)[-1:]] if config.boundaries else stages
 
 
 def _with_text(cache: FeatureCache) -> np.ndarray[Any, np.dtype[np.float64]]:

@@ -37,6 +37,7 @@ from recipes.options import option
 from recipes.phone_ctc import PhoneCtcHead, PhoneDictionary
 from recipes.speech_batches import SpeechBatch, SpeechBatches
 from recipes.speech_losses import PHONES, ctc_loss, phone_labels
+from recipes.stages import stages_of
 from recipes.training_loop import LoopConfig, Metrics
 from speech_adapter.adapter import SpeechAdapter
 from speech_adapter.config import ADAPTER_PRESETS
@@ -229,8 +230,13 @@ class CtcTask:
         return wanted, got
 
     def export(self, model: nn.Module, folder: Path, training: dict[str, Any]) -> None:
-        """Encoder, adapter and CTC head."""
-        record = {**training, "method": "CTC", "sources": self.sources}
+        """Encoder, adapter and CTC head; their record says what helped, and what came before."""
+        aids = [f"states of Whisper {self.batches.teacher.name}"] if self.batches.teacher else []
+        aids += ["phones by dictionary"] if self.config.dictionary else []
+        method = f"CTC ({', '.join(aids)})" if aids else "CTC"
+        record = {**training, "method": method, "sources": self.sources}
+        if self.config.init:
+            record["earlier"] = stages_of(self.config.init)
         save_speech_model(folder, model.speech, record)  # type: ignore[arg-type]
 
 

@@ -78,7 +78,7 @@ class TeacherStates:
             raise ConfigError(
                 "the caches have no teacher, or different ones: run recipes.prepare_teacher with one model"
             )
-        self.dimensions = len(known[0].mean)
+        self.name, self.dimensions = known[0].teacher, len(known[0].mean)
         self._affine = {
             directory: _to_common(config, known[0])
             for directory, config in zip(cache.directories, configs, strict=True)

@@ -125,6 +125,8 @@ def test_a_teacher_is_learned_from_and_leaves_no_trace(llama, tmp_path):
     finetune(llama, [folder], tmp_path / "parts", *more)
     whole, parts = ([without_times(line) for line in lines(tmp_path / name)] for name in ("whole", "parts"))
     assert parts == whole
+    record = read_json(tmp_path / "whole" / "export" / "speech_adapter" / "training.json")
+    assert record["method"] == "CTC (states of Whisper whisper)"
     names = load_file(tmp_path / "whole" / "export" / "speech_encoder" / "model.safetensors").keys()
     assert not [name for name in names if "teacher" in name]
     plain = build(llama, [folder], tmp_path / "plain")
@@ -177,6 +179,9 @@ def test_a_run_goes_on_from_another_with_its_tokens(llama, cache, real, tmp_path
     own = task.model.speech.state_dict()
     assert all(torch.equal(own[name], value) for name, value in first.state_dict().items())
     assert task.model.targets.token_ids == first.ctc.token_ids.tolist()
+    task.export(task.model, tmp_path / "after", {"step": 0})
+    record = read_json(tmp_path / "after" / "speech_adapter" / "training.json")
+    assert [(stage["method"], stage["step"]) for stage in record["earlier"]] == [("CTC", 2)]
 
 
 def test_a_pretrained_encoder_is_taken_with_its_normalisation(llama, cache, real, tmp_path):

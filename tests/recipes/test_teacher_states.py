@@ -40,7 +40,7 @@ def test_states_come_back_in_the_measure_of_the_first_cache(caches):
     config = TeacherConfig.read(caches[0])
     assert config is not None
     states = TeacherStates(FeatureCache(caches))
-    assert states.dimensions == WIDTH
+    assert (states.name, states.dimensions) == ("whisper", WIDTH)
     for item, wanted in enumerate(written):
         found = states[item]
         expected = (wanted - np.array(config.mean)) / np.array(config.deviation)
