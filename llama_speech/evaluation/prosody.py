@@ -3,12 +3,13 @@
 Likelihood is that of the training view, in nats of a phone (F0: of a voiced phone; all values known to the
 resolution of the model's configuration). Errors are those of the stream as it is used: on its own choices, by
 the mean of each distribution. Texts are drawn with replacement for the intervals, the same for all systems;
-several checkpoints of a system, such as several seeds, count as their mean.
+several checkpoints of a system, such as several seeds, count as their mean. A speaker whom the model has
+not heard gets the embedding of its first speaker, and constants of normalisation measured on these texts.
 """
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from prosody.items import ProsodyItem, ProsodySet
 from prosody.likelihood import TERMS, make_batch, nats
 from prosody.model import ProsodyModel
 from prosody.predictor import ProsodyOptions, ProsodyStream, load_prosody
+from prosody.targets import measure_normalisation
 from speech_core.errors import InputError
 from speech_core.events import ProsodyEvent
 
@@ -141,6 +143,28 @@ def measure(model: ProsodyModel, items: Sequence[ProsodyItem]) -> dict[str, Sums
     return {name: np.array(pairs, dtype=np.float64).reshape(-1, 2) for name, pairs in rows.items()}
 
 
+def with_speakers(model: ProsodyModel, items: ProsodySet) -> ProsodyModel:
+    """The model, extended by the speakers of the items that it does not know."""
+    config = model.config
+    for name in dict.fromkeys(items.speakers):
+        if name in config.speakers:
+            continue
+        own = [item.targets for item in items if item.speaker == name]
+        means, deviations = measure_normalisation(own)
+        config = replace(
+            config,
+            speakers=(*config.speakers, name),
+            means=config.means + means,
+            deviations=config.deviations + deviations,
+        )
+    extended = ProsodyModel(config)
+    weights = model.state_dict()
+    table = weights["phones.speaker.weight"]
+    added = table[:1].expand(len(config.speakers) - len(table), -1)
+    extended.load_state_dict({**weights, "phones.speaker.weight": torch.cat([table, added])})
+    return extended.eval().requires_grad_(False)
+
+
 def _mean_rate(sums: Sequence[Sums], draws: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
     """Mean over checkpoints of sum / count; draws (resamples, items): how often each text was drawn."""
     rates = []
@@ -176,7 +200,7 @@ def evaluate_prosody(
     for system in systems:
         measured.append([])
         for folder in system.folders:
-            model = load_prosody(folder)
+            model = with_speakers(load_prosody(folder), items)
             measured[-1].append(measure(model, texts))
             progress(f"{name}: {system.name}, {folder}")
         sizes.append(sum(parameter.numel() for parameter in model.parameters()))

@@ -16,6 +16,7 @@ from llama_speech.evaluation.prosody import (
     measure,
     to_markdown,
     to_plain,
+    with_speakers,
 )
 from llama_speech.evaluation.scores import BootstrapConfig
 from prosody.items import ProsodySet, write_shard
@@ -108,6 +109,21 @@ def test_a_system_is_the_mean_of_its_checkpoints(folders):
     other = result.systems[1]
     assert other.against["nats"].value == pytest.approx(other.figures["nats"].value - figure.value)
     assert other.parameters < result.systems[0].parameters
+
+
+def test_a_speaker_not_heard_gets_constants_of_their_own(tmp_path):
+    known, unknown = make_item(1), make_item(2, speaker="new")
+    unknown.targets.values[:, 1] += 0.5
+    write_shard(tmp_path, 0, [known, unknown])
+    model = make_model()
+    extended = with_speakers(model, ProsodySet([tmp_path]))
+    assert extended.config.speakers == ("default", "new")
+    assert extended.config.means[:3] == TINY.means
+    voiced = unknown.targets.values[unknown.targets.voiced, 1]
+    assert extended.config.means[4] == pytest.approx(float(voiced.mean()), abs=1e-4)
+    before, after = (likelihood_sums(one, known)["nats"][0] for one in (model, extended))
+    assert after == pytest.approx(before)
+    assert likelihood_sums(extended, unknown)["nats"][0] > 0
 
 
 def test_the_tables_name_every_system(folders):
