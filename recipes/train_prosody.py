@@ -1,12 +1,13 @@
 """Train the prosody model on texts with their prosody (recipes.prepare_prosody).
 
     python -m recipes.train_prosody --data DATA/prosody --run-dir RUNS/prosody --max-steps 600 \
-        --learning-rate 0.0009 --warmup-steps 50 --decay-steps 550
+        --learning-rate 0.0009 --warmup-steps 50 --decay-steps 550 --cosine
 
 `--context` streaming or full; `--states` with the Llama's tokens and states, `--no-states` for phones alone.
 On a CPU, for a look: `--preset tiny --max-steps 5`. The loss is the negative log-likelihood in nats of each
 phone: its duration in frames, whether it is voiced, its F0 if it is, and its power, each known to a
-resolution (prosody.config). AdamW and learning rate as in arXiv 2407.21783, section 8.3.
+resolution (prosody.config). AdamW, warm-up, cosine and learning rate as in arXiv
+2407.21783, section 8.3.
 """
 
 import logging

@@ -57,7 +57,8 @@ class LoopConfig:
     max_steps: int
     learning_rate: float
     warmup_steps: int = 500
-    decay_steps: int = 0  # the rate falls linearly to zero over the last steps; constant before
+    decay_steps: int = 0  # the rate falls to zero over the last steps; constant before
+    cosine: bool = False  # it falls by half a cosine, not by a line
     weight_decay: float = 0.01
     betas: tuple[float, float] = (0.9, 0.98)
     clip_norm: float = 5.0
@@ -81,10 +82,12 @@ class LoopConfig:
             raise ConfigError("need learning_rate > 0 and 0 <= average_decay < 1")
 
     def rate(self, step: int) -> float:
-        """Learning rate of a step, counted from 0: warm-up, constant, linear decay."""
+        """Learning rate of a step, counted from 0: warm-up, constant, decay."""
         warm = min(1.0, (step + 1) / max(self.warmup_steps, 1))
-        left = (self.max_steps - step) / self.decay_steps if self.decay_steps else 1.0
-        return self.learning_rate * min(warm, left, 1.0)
+        left = min(1.0, (self.max_steps - step) / self.decay_steps) if self.decay_steps else 1.0
+        if self.cosine:
+            left = (1 - math.cos(math.pi * left)) / 2
+        return self.learning_rate * min(warm, left)
 
 
 class BatchSource(Protocol):

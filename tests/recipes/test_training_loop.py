@@ -313,6 +313,10 @@ def test_the_rate_warms_up_stays_and_falls(tmp_path):
     assert rates[90] == pytest.approx(1.0)
     assert rates[99] == pytest.approx(0.1)
     assert replace(config, decay_steps=0).rate(99) == replace(config, warmup_steps=0).rate(0) == 2.0
+    curved = replace(config, max_steps=100, decay_steps=50, cosine=True)
+    assert curved.rate(50) == pytest.approx(2.0)
+    assert curved.rate(75) == pytest.approx(1.0)
+    assert curved.rate(99) < 0.01
 
 
 @pytest.mark.parametrize(
