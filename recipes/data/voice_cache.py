@@ -34,7 +34,7 @@ class VoiceItem:
     """One utterance with all that is measured of it.
 
     phones: numbers in PHONES; phone_words: number of each phone's word, -1 for pauses; durations: frames of
-    each phone, at least 1, summing to the frames; log_f0: mean natural logarithm of Hz over its voiced frames,
+    each phone, at least 1, summing to the frames; log_f0: mean natural logarithm of Hz over voiced frames,
     NaN without one; log_power: mean natural logarithm of power relative to full scale; f0_hz (frames,).
     """
 

@@ -63,7 +63,8 @@ def test_lines_pass_through_the_middles():
     assert inputs.f0[[2, 7]].tolist() == pytest.approx([5.0, 5.4])
     assert inputs.power[[2, 7]].tolist() == pytest.approx([-8.0, -4.0])
     steps = inputs.f0.diff()
-    assert float(steps.min()) >= 0 and float(steps.max()) < 0.1
+    assert float(steps.min()) >= 0
+    assert float(steps.max()) < 0.1
 
 
 def test_phones_may_be_spread_one_by_one():
