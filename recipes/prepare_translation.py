@@ -1,0 +1,183 @@
+"""Speech translation: parallel sentences spoken by teachers, and transcripts translated by machine.
+
+    python -m recipes.prepare_translation --text-dir TEXT --speech-dir SPEECH --language de --limit 4000 \
+        --out DATA/translation-de                        # spoken: DATA/translation-de/train.jsonl
+    python -m recipes.prepare_translation --manifest SET/train.jsonl --mt nllb --to en --out DATA/translated
+    python -m recipes.prepare_translation --mt 'command:PROGRAM {source} {target}' ...
+    python -m recipes.prepare_speech --manifest DATA/translation-de/train.jsonl --language de --out FEATURES
+
+Spoken languages: de, es, fr, it (one Pico voice each, its pitch, pace and timbre drawn anew for each
+sentence); `--reverse` speaks the English side instead, to translate out of English. Transcripts are
+translated where they have no translation yet, filtered, and every line says by which system (arXiv
+2407.21783, 8.1 used NLLB).
+"""
+
+import json
+import logging
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from recipes import options
+from recipes.data.held_out import HeldOutTexts, load_held_out, read_rows
+from recipes.data.machine_translation import MachineTranslator, fault, make_translator
+from recipes.data.manifests import Utterance, read_manifest
+from recipes.data.parallel import configure_logging
+from recipes.data.personal_data import find_scanner
+from recipes.data.prompts import why_not
+from recipes.data.spoken_sets import SpokenText, pico_of, write_spoken_set
+from recipes.data.teachers import TEACHER_SHARES
+from recipes.options import option
+from speech_core.errors import ConfigError, InputError
+
+logger = logging.getLogger(__name__)
+
+_AT_ONCE = 64  # transcripts between two writes to the disk
+_SYMBOLS = "digits or signs"
+
+
+@dataclass(frozen=True)
+class TranslationOptions:
+    """Options of this recipe."""
+
+    out: Path = option(Path(), "folder to write")
+    text_dir: Path | None = option(None, "folder with parallel/LANGUAGE-en.tsv.gz")
+    speech_dir: Path | None = option(None, "folder of speech sets whose dev texts are never spoken")
+    language: str = option("de", "of the sentences: de, es, fr, it")
+    reverse: bool = option(False, "speak the English side")
+    manifest: Path | None = option(None, "translate the transcripts of this set instead")
+    mt: str = option("", "translator: command:PROGRAM, nllb, nllb:MODEL")
+    to: str = option("en", "language of the translations of --manifest")
+    limit: int = option(1000, "most sentences")
+    personal_data: str = option("none", "scan transcripts: none, patterns, presidio")
+    seed: int = option(0, "of the choice and the voices")
+
+    def __post_init__(self) -> None:
+        if (self.text_dir is None) == (self.manifest is None):
+            raise ConfigError("give either --text-dir or --manifest")
+        if self.manifest is not None and not self.mt:
+            raise ConfigError("--manifest needs --mt, a translator")
+
+
+def read_pairs(text_dir: Path, language: str, held_out: HeldOutTexts) -> Iterator[tuple[int, str, str, str]]:
+    """(number, sentence, English, origin) of the train rows that may be spoken; the rest is counted."""
+    path = text_dir / "parallel" / f"{language}-en.tsv.gz"
+    if not path.is_file():
+        raise InputError(f"{path} does not exist: there are no parallel sentences of {language!r}")
+    dropped: Counter[str] = Counter()
+    for number, row in enumerate(read_rows(path)):
+        if len(row) < 4 or row[0] != "train":
+            continue
+        reasons = [why_not(text) for text in row[1:3]]
+        reason = next((one for one in reasons if one and one != _SYMBOLS), None)
+        if reason is None and any(any(mark.isdigit() for mark in text) for text in row[1:3]):
+            reason = "digits"
+        if reason is None and (held_out.holds(row[1]) or held_out.holds(row[2])):
+            reason = "held out"
+        if reason:
+            dropped[reason] += 1
+            continue
+        yield number, row[1], row[2], row[3]
+    logger.info("left out: %s", ", ".join(f"{count} {what}" for what, count in dropped.items()) or "nothing")
+
+
+def speak_pairs(chosen: TranslationOptions) -> Counter[str]:
+    """Parallel sentences as a spoken set with translations."""
+    if chosen.text_dir is None:
+        raise InputError("--text-dir is needed")
+    held_out = load_held_out(chosen.speech_dir, chosen.text_dir)
+    pairs = list(read_pairs(chosen.text_dir, chosen.language, held_out))
+    order = np.random.default_rng(chosen.seed).permutation(len(pairs))[: chosen.limit]
+    english = list(TEACHER_SHARES)
+    texts, teachers = list[SpokenText](), dict[str, str]()
+    for place, row in enumerate(order):
+        number, foreign, native, origin = pairs[row]
+        spoken, written = (native, foreign) if chosen.reverse else (foreign, native)
+        source, target = ("en", chosen.language) if chosen.reverse else (chosen.language, "en")
+        name = f"parallel/{source}-{target}-{number:05d}"
+        teachers[name] = english[place % len(english)] if chosen.reverse else pico_of(chosen.language)
+        texts.append(
+            SpokenText(
+                name,
+                spoken,
+                source,
+                origin,
+                "CC BY 2.0 FR",
+                {target: written},
+                {"task": "translation", "to": target, "translated_by": "people"},
+            )
+        )
+    return write_spoken_set(chosen.out / "train.jsonl", texts, lambda text: teachers[text.id], chosen.seed)
+
+
+def translate_manifest(chosen: TranslationOptions) -> Counter[str]:
+    """A set with transcripts, each with a translation into --to; goes on where it stopped."""
+    if chosen.manifest is None:
+        raise InputError("--manifest is needed")
+    folder, path = chosen.manifest.parent.resolve(), chosen.out / "train.jsonl"
+    done = {one.id for one in read_manifest(path)} if path.exists() else set[str]()
+    waiting, counts = list[Utterance](), Counter[str]({"known": len(done)})
+    for one in read_manifest(chosen.manifest):
+        if len(waiting) >= chosen.limit:
+            break
+        if one.text and one.language != chosen.to and one.id not in done:
+            waiting.append(one)
+    chosen.out.mkdir(parents=True, exist_ok=True)
+    translator = make_translator(chosen.mt)
+    scanner = find_scanner(chosen.personal_data)
+    for start in range(0, len(waiting), _AT_ONCE):
+        part = waiting[start : start + _AT_ONCE]
+        if scanner is not None:
+            clean = [one for one in part if not scanner.found(one.text or "")]
+            counts["personal data"] += len(part) - len(clean)
+            part = clean
+        made = _translated(part, chosen.to, translator)
+        with path.open("a", encoding="utf-8") as lines:
+            for one, translation, by in made:
+                reason = fault(one.text or "", translation)
+                counts[reason or "translated"] += 1
+                if reason is None:
+                    record = replace(
+                        one,
+                        audio=str(folder / one.audio),
+                        translation={**one.translation, chosen.to: translation},
+                        extra={**one.extra, "task": "translation", "to": chosen.to, "translated_by": by},
+                    )
+                    lines.write(json.dumps(asdict(record), ensure_ascii=False) + "\n")
+    return counts
+
+
+def _translated(
+    part: Sequence[Utterance], target: str, translator: MachineTranslator
+) -> Iterator[tuple[Utterance, str, str]]:
+    """Each utterance with its translation and who made it; what people translated stays."""
+    by_language: dict[str, list[Utterance]] = {}
+    for one in part:
+        if target in one.translation:
+            yield one, one.translation[target], "the set"
+        else:
+            by_language.setdefault(one.language, []).append(one)
+    for language, utterances in by_language.items():
+        made = translator.translate([one.text or "" for one in utterances], language, target)
+        yield from zip(utterances, made, [translator.name] * len(made), strict=True)
+
+
+def prepare(chosen: TranslationOptions) -> Counter[str]:
+    """Write what the options ask for; counts of what was made and left out."""
+    counts = translate_manifest(chosen) if chosen.manifest is not None else speak_pairs(chosen)
+    (chosen.out / "counts.json").write_text(json.dumps(counts, indent=1) + "\n", encoding="utf-8")
+    logger.info("%s", ", ".join(f"{count} {what}" for what, count in counts.items()))
+    return counts
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Command line."""
+    configure_logging()
+    prepare(options.parse(TranslationOptions, __doc__ or "", argv))
+
+
+if __name__ == "__main__":
+    main()
