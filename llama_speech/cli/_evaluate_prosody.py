@@ -32,6 +32,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-m", "--model", metavar="BUNDLE", help="bundle to take the model of, without --system"
     )
+    parser.add_argument(
+        "--own-texts",
+        type=positive,
+        metavar="N",
+        help="models read by themselves the first N texts of each set only, since that is slow (default: all)",
+    )
     parser.add_argument("-o", "--output-dir", type=Path, help="write prosody.json and prosody.md here")
     parser.add_argument(
         "--resamples", type=positive, default=1000, help="draws of the bootstrap (default: 1000)"
@@ -57,7 +63,9 @@ def run(args: argparse.Namespace) -> int:
         if not args.quiet:
             print(line, file=sys.stderr, flush=True)
 
-    results = [evaluate_prosody(name, items, systems, bootstrap, progress) for name, items in sets]
+    results = [
+        evaluate_prosody(name, items, systems, bootstrap, args.own_texts, progress) for name, items in sets
+    ]
     text = json.dumps(to_plain(results), indent=2) + "\n"
     if args.output_dir:
         args.output_dir.mkdir(parents=True, exist_ok=True)

@@ -1,10 +1,11 @@
 """How well a prosody model foresees how held-out texts were read: likelihood and errors, with intervals.
 
 Likelihood is that of the training view, in nats of a phone (F0: of a voiced phone; all values known to the
-resolution of the model's configuration). Errors are those of the stream as it is used: on its own choices, by
-the mean of each distribution. Texts are drawn with replacement for the intervals, the same for all systems;
-several checkpoints of a system, such as several seeds, count as their mean. A speaker whom the model has
-not heard gets the embedding of its first speaker, and constants of normalisation measured on these texts.
+resolution of the model's configuration). Errors are those of the mean of each distribution: given what was
+read before, and of the stream as it is used, on its own choices. Texts are drawn with replacement for the
+intervals, the same for all systems; several checkpoints of a system, such as several seeds, count as their
+mean. A speaker whom the model has not heard gets the embedding of its first speaker, and constants of
+normalisation measured on these texts.
 """
 
 import math
@@ -22,7 +23,7 @@ from prosody.items import ProsodyItem, ProsodySet
 from prosody.likelihood import TERMS, make_batch, nats
 from prosody.model import ProsodyModel
 from prosody.predictor import ProsodyOptions, ProsodyStream, load_prosody
-from prosody.targets import measure_normalisation
+from prosody.targets import Targets, denormalise, measure_normalisation
 from speech_core.errors import InputError
 from speech_core.events import ProsodyEvent
 
@@ -40,17 +41,21 @@ class Metric:
     digits: int = 3
 
 
-METRICS = (
-    Metric("nats", "all, nats"),
-    Metric("nats_duration", "duration, nats"),
-    Metric("nats_f0", "F0, nats"),
-    Metric("nats_power", "power, nats"),
-    Metric("nats_voiced", "voicing, nats"),
+_ERRORS = (
     Metric("duration_ms", "duration, ms", 2),
     Metric("pause_ms", "pauses, ms", 1),
     Metric("f0_cents", "F0, cents", 1),
     Metric("power_db", "power, dB", 2),
     Metric("voicing_errors", "voicing errors, share", 4),
+)
+METRICS = (
+    Metric("nats", "likelihood of all, nats"),
+    Metric("nats_duration", "duration, nats"),
+    Metric("nats_f0", "F0, nats"),
+    Metric("nats_power", "power, nats"),
+    Metric("nats_voiced", "voicing, nats"),
+    *(Metric(m.name, f"error given what came before: {m.title}", m.digits) for m in _ERRORS),
+    *(Metric(f"own_{m.name}", f"error on its own choices: {m.title}", m.digits) for m in _ERRORS),
 )
 
 
@@ -93,53 +98,70 @@ class ProsodyResult:
     signature: str
 
 
+Pairs = dict[str, tuple[float, float]]  # what is summed over a text, and how many it is divided by
+
+
 @torch.inference_mode()
-def likelihood_sums(model: ProsodyModel, item: ProsodyItem) -> dict[str, tuple[float, float]]:
-    """Nats of one text, and the number of phones they belong to."""
+def given_sums(model: ProsodyModel, item: ProsodyItem) -> Pairs:
+    """Nats and errors of one text when the model is told how everything before was read."""
     batch = make_batch([item], model.config)
-    terms = nats(model(batch.inputs, batch.values, batch.voiced), batch)
+    outputs = model(batch.inputs, batch.values, batch.voiced)
+    terms = nats(outputs, batch)
     phones, voiced = float(batch.valid.sum()), float(batch.voiced.sum())
     sums = {f"nats_{name}": (float(terms[name].sum()), phones) for name in TERMS}
     sums["nats_f0"] = (sums["nats_f0"][0], voiced)
-    return {"nats": (sum(float(term.sum()) for term in terms.values()), phones), **sums}
+    sums["nats"] = (sum(float(term.sum()) for term in terms.values()), phones)
+    means = denormalise(outputs.mixture.mean(), batch.inputs.speakers, model.config)
+    return {**sums, **error_sums(item, Targets(means[0], outputs.voiced[0] > 0))}
 
 
-def error_sums(item: ProsodyItem, events: Sequence[ProsodyEvent]) -> dict[str, tuple[float, float]]:
+def own_sums(model: ProsodyModel, item: ProsodyItem) -> Pairs:
+    """Errors of one text when the model reads it by itself."""
+    stream = ProsodyStream(model, ProsodyOptions(speaker=item.speaker))
+    events = [*stream.push(item.groups), *stream.flush()]
+    return {f"own_{name}": pair for name, pair in error_sums(item, as_targets(events)).items()}
+
+
+def as_targets(events: Sequence[ProsodyEvent]) -> Targets:
+    """What a stream says, as quantities."""
+    rows = [(event.log_duration, event.log_f0 or 0.0, event.log_power) for event in events]
+    voiced = torch.tensor([event.log_f0 is not None for event in events], dtype=torch.bool)
+    return Targets(torch.tensor(rows).view(-1, 3), voiced)
+
+
+def error_sums(item: ProsodyItem, said: Targets) -> Pairs:
     """Absolute errors of one text, and the number of phones they belong to.
 
-    F0 counts where both have one; voicing and duration of pauses apart from those of phones.
+    Durations of pauses count apart, everything else for phones only; F0 where both have one. Raises
+    InputError when another number of phones was said.
     """
-    if [event.phone for event in events] != item.phones:
-        raise InputError(f"text {item.id} came out with other phones than it has")
-    names = ("duration_ms", "pause_ms", "f0_cents", "power_db", "voicing_errors")
-    sums = dict.fromkeys(names, (0.0, 0.0))
-
-    def add(name: str, error: float) -> None:
-        total, count = sums[name]
-        sums[name] = (total + error, count + 1)
-
-    rows = zip(events, item.targets.values.tolist(), item.targets.voiced.tolist(), strict=True)
-    for event, (log_duration, log_f0, log_power), voiced in rows:
-        late_ms = 1000 * abs(math.exp(event.log_duration) - math.exp(log_duration))
-        if event.phone.word < 0:
-            add("pause_ms", late_ms)
-            continue
-        add("duration_ms", late_ms)
-        add("power_db", _DB * abs(event.log_power - log_power))
-        add("voicing_errors", float((event.log_f0 is not None) != voiced))
-        if voiced and event.log_f0 is not None:
-            add("f0_cents", _CENTS * abs(event.log_f0 - log_f0))
-    return sums
+    if said.values.shape != item.targets.values.shape:
+        raise InputError(f"text {item.id} has {len(item.phones)} phones, but {len(said.values)} were said")
+    spoken = torch.tensor([phone.word >= 0 for phone in item.phones], dtype=torch.bool)
+    both = spoken & said.voiced & item.targets.voiced
+    late_ms = 1000 * (said.values[:, 0].exp() - item.targets.values[:, 0].exp()).abs()
+    off = (said.values - item.targets.values).abs()
+    columns = {
+        "duration_ms": (late_ms, spoken),
+        "pause_ms": (late_ms, ~spoken),
+        "f0_cents": (_CENTS * off[:, 1], both),
+        "power_db": (_DB * off[:, 2], spoken),
+        "voicing_errors": ((said.voiced != item.targets.voiced).float(), spoken),
+    }
+    return {name: (float(column[mask].sum()), float(mask.sum())) for name, (column, mask) in columns.items()}
 
 
-def measure(model: ProsodyModel, items: Sequence[ProsodyItem]) -> dict[str, Sums]:
-    """Sums of every metric for every text."""
+def measure(
+    model: ProsodyModel, items: Sequence[ProsodyItem], own_texts: int | None = None
+) -> dict[str, Sums]:
+    """Sums of every metric for every text; own choices for the first `own_texts` (None: for all)."""
     rows: dict[str, list[tuple[float, float]]] = {metric.name: [] for metric in METRICS}
-    for item in items:
-        stream = ProsodyStream(model, ProsodyOptions(speaker=item.speaker))
-        events = [*stream.push(item.groups), *stream.flush()]
-        for name, pair in {**likelihood_sums(model, item), **error_sums(item, events)}.items():
-            rows[name].append(pair)
+    for number, item in enumerate(items):
+        pairs = given_sums(model, item)
+        if own_texts is None or number < own_texts:
+            pairs |= own_sums(model, item)
+        for name, column in rows.items():
+            column.append(pairs.get(name, (0.0, 0.0)))
     return {name: np.array(pairs, dtype=np.float64).reshape(-1, 2) for name, pairs in rows.items()}
 
 
@@ -191,9 +213,13 @@ def evaluate_prosody(
     items: ProsodySet,
     systems: Sequence[System],
     bootstrap: BootstrapConfig,
+    own_texts: int | None = None,
     progress: Callable[[str], None] = lambda line: None,
 ) -> ProsodyResult:
-    """Measure all systems on one set. Raises CheckpointError or InputError where a model does not fit it."""
+    """Measure all systems on one set; own choices on its first `own_texts`.
+
+    Raises CheckpointError or InputError where a model does not fit the set.
+    """
     texts = list(items)
     measured: list[list[dict[str, Sums]]] = []
     sizes: list[int] = []
@@ -201,7 +227,7 @@ def evaluate_prosody(
         measured.append([])
         for folder in system.folders:
             model = with_speakers(load_prosody(folder), items)
-            measured[-1].append(measure(model, texts))
+            measured[-1].append(measure(model, texts, own_texts))
             progress(f"{name}: {system.name}, {folder}")
         sizes.append(sum(parameter.numel() for parameter in model.parameters()))
     generator = np.random.default_rng(bootstrap.seed)
@@ -216,19 +242,21 @@ def evaluate_prosody(
             figures[metric.name] = _figure(sums, None, draws)
             against[metric.name] = _figure(sums, first, draws)
         results.append(SystemResult(system.name, size, figures, against))
+    count = len(texts) if own_texts is None else min(own_texts, len(texts))
     signature = (
-        f"prosody|errors:own-choices,mean|ci:bootstrap-text-{bootstrap.resamples}|seed:{bootstrap.seed}"
+        f"prosody|errors:mean|own-choices:{count}-texts|ci:bootstrap-text-{bootstrap.resamples}"
+        f"|seed:{bootstrap.seed}"
     )
     return ProsodyResult(name, len(texts), int(items.num_phones.sum()), tuple(results), signature)
 
 
 def to_markdown(results: Sequence[ProsodyResult]) -> str:
-    """A table for each set, with 95 % intervals; then the differences from the first system."""
+    """A table for each set with 95 % intervals, checkpoints in brackets; then differences from the first."""
     parts = []
     for result in results:
         first = result.systems[0].system
         parts.append(f"### {result.data}: {result.texts} texts, {result.phones} phones\n")
-        parts.append(_table(result, lambda system: system.figures, "system"))
+        parts.append(_table(result, lambda system: system.figures, "figure"))
         if len(result.systems) > 1:
             parts.append(_table(result, lambda system: system.against, f"difference from {first}", skip=1))
         parts.append(f"`{result.signature}`\n")
@@ -238,20 +266,18 @@ def to_markdown(results: Sequence[ProsodyResult]) -> str:
 def _table(
     result: ProsodyResult, figures: Callable[[SystemResult], dict[str, Figure]], head: str, skip: int = 0
 ) -> str:
-    lines = [
-        "| " + " | ".join([head, "checkpoints", *(metric.title for metric in METRICS)]) + " |",
-        "|---" * (len(METRICS) + 2) + "|",
-    ]
-    for system in result.systems[skip:]:
-        found = figures(system)
-        count = len(found["nats"].each)
-        cells = [
-            f"{found[m.name].value:.{m.digits}f} [{found[m.name].low:.{m.digits}f}, "
-            f"{found[m.name].high:.{m.digits}f}]"
-            for m in METRICS
-        ]
-        lines.append("| " + " | ".join([system.system, str(count), *cells]) + " |")
+    systems = result.systems[skip:]
+    names = [f"{system.system} ({len(system.figures['nats'].each)})" for system in systems]
+    lines = ["| " + " | ".join([head, *names]) + " |", "|---" * (1 + len(names)) + "|"]
+    for metric in METRICS:
+        found = [figures(system)[metric.name] for system in systems]
+        cells = [f"{one.value:.{metric.digits}f} {_interval(one, metric.digits)}" for one in found]
+        lines.append("| " + " | ".join([metric.title, *cells]) + " |")
     return "\n".join(lines) + "\n"
+
+
+def _interval(figure: Figure, digits: int) -> str:
+    return f"[{figure.low:.{digits}f}, {figure.high:.{digits}f}]"
 
 
 def to_plain(results: Sequence[ProsodyResult]) -> list[dict[str, Any]]:
