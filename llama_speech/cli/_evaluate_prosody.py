@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--own-texts",
         type=positive,
         metavar="N",
-        help="models read by themselves the first N texts of each set only, since that is slow (default: all)",
+        help="models read by themselves the first N texts of a set only, since that is slow (default: all)",
     )
     parser.add_argument("-o", "--output-dir", type=Path, help="write prosody.json and prosody.md here")
     parser.add_argument(
