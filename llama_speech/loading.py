@@ -14,11 +14,13 @@ from torch import Tensor
 from llama_speech.bundle import Bundle, sha256_of
 from llama_speech.default_llama import PACKAGE, cache_dir, find_or_make_default_llama
 from speech_adapter.engine import LlamaEngine, TransformersEngine
+from speech_adapter.engine_fast import FastEngine
 from speech_adapter.llama import LlamaOptions, convert_gguf, load_llama
 from speech_adapter.model import SpeechModel, load_speech_model, read_token_embeddings
 from speech_adapter.recognizer import RecognizerOptions, SpeechRecognizer
 from speech_adapter.tokenizer import ChatTokenizer
 from speech_core.errors import BundleError, CheckpointError, ConfigError
+from speech_core.packed_linear import pack_linears
 from speech_encoder.config import FeatureConfig
 
 _log = logging.getLogger(__name__)
@@ -82,6 +84,8 @@ def load_model(bundle: Bundle, llama: str | os.PathLike[str] | None, placement: 
     else:
         engine, tokenizer, embeddings = load_llama_parts(source, placement)
         model = load_speech_model(bundle.folder, embeddings())
+    if isinstance(engine, FastEngine):  # on a CPU: in the precision the engine took
+        pack_linears(model, engine.dtype)
     return joined(model.to(device), engine, tokenizer)
 
 
@@ -146,8 +150,6 @@ def _converted(gguf_file: Path) -> Path:
 def load_engine(folder: Path, device: torch.device, dtype: str) -> LlamaEngine:
     """The fastest engine for a device: the lean one on a CPU where it knows the Llama, else transformers."""
     if device.type == "cpu" and dtype != "float16":
-        from speech_adapter.engine_fast import FastEngine
-
         try:
             return FastEngine.from_folder(folder, dtype)
         except ConfigError as error:

@@ -9,11 +9,9 @@ the order of sums differs from the reference.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -36,11 +34,7 @@ from speech_adapter.kv_cache import (
     truncate_sessions,
 )
 from speech_adapter.llama_weights import LlamaSizes, WeightFiles, read_sizes, rotary_frequencies
-from speech_core.errors import ConfigError
-
-Linear = Callable[[Tensor], Tensor]  # (rows, in) float32 -> (rows, out)
-_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-_WORTH_IT = 1.3  # bfloat16 costs accuracy, so it must be at least this much faster
+from speech_core.packed_linear import Linear, choose_dtype, pack
 
 
 @dataclass(frozen=True)
@@ -58,7 +52,7 @@ class FastEngine:
 
     def __init__(self, sizes: LlamaSizes, weights: Mapping[str, Tensor], dtype: str = "auto") -> None:
         """weights: tensors by the names of LlamaForCausalLM; dtype: float32, bfloat16, auto (the faster)."""
-        chosen = _choose_dtype(dtype)
+        chosen = choose_dtype(dtype)
         self.dtype = chosen
         self.sizes = sizes
         self.d_model, self.vocab_size = sizes.d_model, sizes.vocab_size
@@ -67,7 +61,7 @@ class FastEngine:
         self._embeddings = weights["model.embed_tokens.weight"].clone()  # not a view that keeps a file open
         self._frequencies = rotary_frequencies(sizes)
         head = weights.get("lm_head.weight", self._embeddings)  # first, since it takes most memory on the way
-        self._head = _pack(head.float() * weights["model.norm.weight"].float(), chosen)
+        self._head = pack(head.float() * weights["model.norm.weight"].float(), chosen)
         self._layers = [_pack_layer(sizes, weights, layer, chosen) for layer in range(sizes.num_layers)]
 
     @classmethod
@@ -200,10 +194,10 @@ def _pack_layer(sizes: LlamaSizes, weights: Mapping[str, Tensor], number: int, d
     joined = torch.cat([rotary("q_proj"), rotary("k_proj"), weight("self_attn.v_proj")])
     gate_up = torch.cat([weight("mlp.gate_proj"), weight("mlp.up_proj")])
     return _Layer(
-        _pack(joined * weight("input_layernorm"), dtype),
-        _pack(weight("self_attn.o_proj"), dtype),
-        _pack(gate_up * weight("post_attention_layernorm"), dtype),
-        _pack(weight("mlp.down_proj"), dtype),
+        pack(joined * weight("input_layernorm"), dtype),
+        pack(weight("self_attn.o_proj"), dtype),
+        pack(gate_up * weight("post_attention_layernorm"), dtype),
+        pack(weight("mlp.down_proj"), dtype),
     )
 
 
@@ -211,35 +205,3 @@ def _pairs_to_neighbours(weight: Tensor, d_head: int) -> Tensor:
     """Reorder output rows so that the two of a rotary pair, half a head apart, become neighbours."""
     rows = weight.view(-1, 2, d_head // 2, weight.shape[1])
     return rows.transpose(1, 2).reshape(weight.shape)
-
-
-def _pack(weight: Tensor, dtype: torch.dtype) -> Linear:
-    """A linear map with its weight laid out for the processor's kernels, if this torch can do that."""
-    weight = weight.to(dtype).contiguous()
-    kernels: Any = torch.ops.mkldnn
-    has_onednn = bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]
-    if has_onednn and hasattr(kernels, "_linear_pointwise"):
-        packed = kernels._reorder_linear_weight(weight, None)
-        return lambda x: kernels._linear_pointwise(x.to(dtype), packed, None, "none", [], "")
-    return lambda x: functional.linear(x.to(dtype), weight)
-
-
-def _choose_dtype(dtype: str) -> torch.dtype:
-    if dtype in _DTYPES:
-        return _DTYPES[dtype]
-    if dtype != "auto":
-        raise ConfigError(f"dtype is {dtype!r}: the CPU engine knows {', '.join(_DTYPES)} and auto")
-    slow, fast = _matmul_seconds(torch.float32), _matmul_seconds(torch.bfloat16)
-    return torch.bfloat16 if slow > _WORTH_IT * fast else torch.float32
-
-
-def _matmul_seconds(dtype: torch.dtype) -> float:
-    """Best of a few products of the size of a prefill: a matter of milliseconds."""
-    product = _pack(torch.ones(1536, 576), dtype)
-    x = torch.ones(64, 576)
-    best = float("inf")
-    for _ in range(5):
-        start = time.perf_counter()
-        product(x)
-        best = min(best, time.perf_counter() - start)
-    return best
