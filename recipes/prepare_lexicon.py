@@ -2,11 +2,11 @@
 
     python -m recipes.prepare_lexicon --cmudict DIR/cmudict/cmudict.dict.gz --out DATA/lexicon
 
-misaki first (Apache-2.0; read from the files inside hibari-tts unless --misaki names a folder), because the
-teacher voice speaks with it; then CMUdict (BSD) for what it lacks, mostly names; then misaki's silver
-dictionary. A regular form is left out where the word it is made of, and the rule, sound the same but for the
-quality of a reduced vowel. Writes `lexicon.zlib` (shipped), `entries.tsv` (word, phones, source: what the
-letter-to-sound model learns from) and `variants.json` (readings by part of speech).
+misaki first (Apache-2.0; read from the files inside hibari-tts unless --misaki names a folder), gold before
+silver, because the teacher voice speaks with it; then CMUdict (BSD) for what it lacks, mostly names. A
+regular form is left out where the word it is made of, and the rule, sound the same but for the quality of
+vowels: so dogs has the vowel of dog. Writes `lexicon.zlib` (shipped), `entries.tsv` (word, phones, source:
+what the letter-to-sound model learns from) and `variants.json` (readings by part of speech).
 """
 
 import gzip
@@ -23,13 +23,13 @@ from recipes.data.parallel import configure_logging
 from recipes.options import option
 from speech_core.checkpoint import write_json
 from speech_core.errors import InputError
-from tts_frontend.languages.en.phones import base_of, canonical, from_ipa, stress_of
+from tts_frontend.languages.en.phones import canonical, from_ipa
 from tts_frontend.languages.en.word_rules import LETTERS, add_ending, forms
 from tts_frontend.pronunciation_lexicon import Phones, write_lexicon
 
 logger = logging.getLogger(__name__)
 
-SOURCES = ("gold", "cmu", "silver")
+SOURCES = ("gold", "silver", "cmu")
 """Where two sources know a word, the first one counts."""
 _VARIANT = re.compile(r"\(\d+\)$")
 
@@ -87,12 +87,12 @@ def load_dictionary(misaki: Path | None, cmudict: Path) -> dict[str, list[Phones
 
 
 def sounds_like(one: Phones, other: Phones) -> bool:
-    """Equal but for the quality of unstressed AH and IH, and primary against secondary stress."""
+    """Equal but for the quality and stress of vowels."""
     return [_rough(phone) for phone in one] == [_rough(phone) for phone in other]
 
 
 def _rough(phone: str) -> str:
-    return "@" if phone in ("AH0", "IH0") else base_of(phone) + str(min(stress_of(phone) or 0, 1))
+    return "vowel" if phone[-1] in "012" else phone
 
 
 def by_rule(word: str, known: Mapping[str, Phones]) -> Phones | None:
@@ -102,14 +102,14 @@ def by_rule(word: str, known: Mapping[str, Phones]) -> Phones | None:
 
 
 def merge(
-    gold: Mapping[str, Phones], cmu: Mapping[str, Phones], silver: Mapping[str, Phones]
+    gold: Mapping[str, Phones], silver: Mapping[str, Phones], cmu: Mapping[str, Phones]
 ) -> dict[str, Phones]:
     """The entries worth shipping; a word with a capital stays only where it differs from the small one."""
     merged: dict[str, Phones] = {word: phones for word, phones in gold.items() if word == word.lower()}
     for word, phones in gold.items():
         if merged.setdefault(word.lower(), phones) != phones:
             merged[word] = phones
-    for source in (cmu, silver):
+    for source in (silver, cmu):
         for word, phones in source.items():
             made = by_rule(word, merged)
             if word.lower() not in merged and (made is None or not sounds_like(made, phones)):
@@ -131,7 +131,7 @@ def prepare(config: RunConfig) -> dict[str, Phones]:
         "cmu": {word: variants[0] for word, variants in read_cmudict(config.cmudict).items()},
         "silver": {word: readings["DEFAULT"] for word, readings in silver.items()},
     }
-    merged = merge(sources["gold"], sources["cmu"], sources["silver"])
+    merged = merge(sources["gold"], sources["silver"], sources["cmu"])
     config.out.mkdir(parents=True, exist_ok=True)
     write_lexicon(config.out / "lexicon.zlib", merged)
     (config.out / "entries.tsv").write_text("".join(entry_lines(sources)), encoding="utf-8")

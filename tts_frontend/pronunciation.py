@@ -19,7 +19,7 @@ from tts_frontend.homographs import HomographChooser, Surroundings
 from tts_frontend.languages.common.scripts import to_latin
 from tts_frontend.languages.en.phones import is_vowel
 from tts_frontend.languages.en.weak_forms import WAITING, Neighbours, weak_form
-from tts_frontend.languages.en.word_rules import LETTERS, add_ending, forms, spell
+from tts_frontend.languages.en.word_rules import LETTERS, add_ending, forms, spell, stressed
 from tts_frontend.pronunciation_letters import LetterReader
 from tts_frontend.pronunciation_lexicon import Lexicon, Phones
 
@@ -97,7 +97,7 @@ class Pronouncer:
         if own is not None or not word.text:
             return own or ()
         weak = weak_form(self._neighbours(word, context))
-        return weak or self._homograph(word, context) or self._read(word.text)
+        return weak or self._homograph(word, context) or _capital_stress(word.text, self._read(word.text))
 
     def read(self, text: str) -> Phones:
         """Phones of one word without any neighbours; () when it cannot be read."""
@@ -159,6 +159,13 @@ class Pronouncer:
         if latin != text.lower():
             return self._read(latin) if latin else ()
         return (self._letters.read(latin) if self._letters else ()) or spell(latin)
+
+
+def _capital_stress(text: str, phones: Phones) -> Phones:
+    """A word without stress (he, of) gets some where it has a capital, more when all are capitals."""
+    if not text[:1].isupper() or len(text) < 2:
+        return phones
+    return stressed(phones, "1" if text.isupper() else "2")
 
 
 def _is_acronym(text: str) -> bool:

@@ -51,6 +51,7 @@ def test_what_is_shipped(sources):
     prepare_lexicon.main(arguments)
     lexicon = Lexicon.load(out / "lexicon.zlib")
     assert lexicon.find("dog") == ("D", "AO1", "G")  # misaki first
+    assert lexicon.find("dogs") is None  # and so by rule
     assert lexicon.find("Polish") == ("P", "OW1", "L", "IH0", "SH")
     assert lexicon.find("polish") == ("P", "AA1", "L", "IH0", "SH")
     assert lexicon.find("ann") == ("AE1", "N")
@@ -69,15 +70,15 @@ def test_what_is_shipped(sources):
 
 def test_forms_that_sound_otherwise_stay():
     gold = {"jarvi": ("JH", "AA1", "R", "V", "IY0")}
-    merged = merge(gold, {"jarvis": ("JH", "AA1", "R", "V", "AH0", "S")}, {})
+    merged = merge(gold, {}, {"jarvis": ("JH", "AA1", "R", "V", "AH0", "S")})
     assert "jarvis" in merged
     assert by_rule("jarvis", gold) == ("JH", "AA1", "R", "V", "IY0", "Z")
     assert by_rule("dog", gold) is None
 
 
-def test_reduced_vowels_sound_alike():
-    assert sounds_like(("R", "OW1", "Z", "IH0", "Z"), ("R", "OW2", "Z", "AH0", "Z"))
-    assert not sounds_like(("R", "OW1", "Z"), ("R", "OW0", "Z"))
+def test_vowels_may_differ():
+    assert sounds_like(("D", "AA1", "G", "Z"), ("D", "AO1", "G", "Z"))
+    assert not sounds_like(("R", "OW1", "Z"), ("R", "OW1", "S"))
 
 
 def test_missing_dictionaries_are_named(tmp_path):

@@ -65,6 +65,12 @@ def test_needs():
     assert pronouncer.need(word("Record"), has_states=True) == Need(tokens=2)
 
 
+def test_a_capital_gives_stress_to_what_has_none():
+    pronouncer = small_pronouncer()
+    found = [" ".join(pronouncer.pronounce(word(text))) for text in ("they", "They", "THEY", "Dog")]
+    assert found == ["DH EY0", "DH EY2", "DH EY1", "D AO1 G"]
+
+
 def test_the_next_word_decides_how_the_sounds():
     pronouncer = small_pronouncer()
     for after, phones in (("apple", "DH IY0"), ("dog", "DH AH0"), ("日本", "DH AH0")):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tts_frontend.languages.common.scripts import to_latin
 from tts_frontend.languages.en.phones import PHONE_IDS
 from tts_frontend.languages.en.weak_forms import WAITING, Neighbours, weak_form
-from tts_frontend.languages.en.word_rules import add_ending, forms, spell
+from tts_frontend.languages.en.word_rules import add_ending, forms, spell, stressed
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,15 @@ def test_a_form_names_its_stem(word, stem, ending):
 
 
 @pytest.mark.parametrize(
-    ("first", "never"), [("hoping", "hop"), ("called", "cal"), ("bless", "bles"), ("bus", ""), ("need", "ne")]
+    ("first", "never"),
+    [
+        ("hoping", "hop"),
+        ("staring", "star"),
+        ("called", "cal"),
+        ("bless", "bles"),
+        ("bus", ""),
+        ("need", "ne"),
+    ],
 )
 def test_an_unlikely_stem_does_not_come_first(first, never):
     assert next((form.stem for form in forms(first)), None) != never
@@ -49,6 +57,7 @@ def test_an_unlikely_stem_does_not_come_first(first, never):
         ("W AO1 N T", "ed", "W AO1 N T IH0 D"),
         ("P L EY1", "ed", "P L EY1 D"),
         ("P L EY1", "ing", "P L EY1 IH0 NG"),
+        ("G EH0 T", "ing", "G EH1 T IH0 NG"),
         ("DH EY0", "'ll", "DH EY0 L"),
         ("IH0 T", "'ll", "IH0 T AH0 L"),
         ("W IY0", "'re", "W IY0 R"),
@@ -58,6 +67,22 @@ def test_an_unlikely_stem_does_not_come_first(first, never):
 )
 def test_endings(stem, ending, phones):
     assert add_ending(tuple(stem.split()), ending) == tuple(phones.split())
+
+
+@pytest.mark.parametrize(
+    ("phones", "stress", "result"),
+    [
+        ("HH IY0", "2", "HH IY2"),
+        ("HH IY0", "1", "HH IY1"),
+        ("B IH0 K AH0 Z", "2", "B IH2 K AH0 Z"),
+        ("D AW2 N", "1", "D AW1 N"),
+        ("D AW2 N", "2", "D AW2 N"),
+        ("K AE1 T", "2", "K AE1 T"),
+        ("S T", "1", "S T"),
+    ],
+)
+def test_stress_is_added_where_there_is_less(phones, stress, result):
+    assert stressed(tuple(phones.split()), stress) == tuple(result.split())
 
 
 def test_spelling_stresses_the_last_letter():

@@ -22,7 +22,9 @@ LETTERS = {
     }.items()
 }  # fmt: skip
 _SIBILANTS = frozenset(["S", "Z", "SH", "ZH", "CH", "JH"])
-_SILENT_E = re.compile(r"(^|[^aeiou])[aeiouy][bcdfgklmnpstvz]$|[^aeiou][cgsuvz]$|[^aeiou]l$")
+_SILENT_E = re.compile(
+    r"(^|[^aeiou])[aeiouy][bcdfgklmnpstvz]$|^[^aeiou]*[aeiouy]r$|[^aeiou][cgsuvz]$|[^aeiou]l$"
+)
 _DOUBLED = re.compile(r"([bcdgklmnprstvxz])\1$")
 
 
@@ -95,7 +97,19 @@ def add_ending(stem: Phones, ending: str) -> Phones:
         "'d": ("D",) if vowel or last in ("R", "L", "N", "M") else ("AH0", "D"),
         "n't": ("AH0", "N", "T"),
     }[ending]
-    return canonical((*stem, *joined))
+    return canonical((*(stressed(stem, "1") if ending == "ing" else stem), *joined))
+
+
+def stressed(phones: Phones, stress: str) -> Phones:
+    """The phones with that stress on a vowel where no vowel has as much: the most stressed one, or the first.
+
+    stress: "1", or "2", which changes only what has no stress at all.
+    """
+    marks = [phone[-1] for phone in phones]
+    if "1" in marks or (stress == "2" and "2" in marks) or not {"0", "2"} & set(marks):
+        return phones
+    place = marks.index("2" if "2" in marks else "0")
+    return (*phones[:place], phones[place][:-1] + stress, *phones[place + 1 :])
 
 
 def spell(word: str) -> Phones:
