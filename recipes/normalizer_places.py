@@ -245,9 +245,10 @@ def collate(
     lengths = torch.tensor([len(item.tokens) for item in items])
     window_lengths = torch.tensor([len(window) for window in windows])
     allowed = torch.zeros(len(places), len(config.rules), dtype=torch.bool)
-    right = torch.zeros_like(allowed)
+    right, rule_scores = torch.zeros_like(allowed), torch.zeros(allowed.shape)
     for row, (_, place) in enumerate(places):
         allowed[row, list(place.rules)] = True
+        rule_scores[row, list(place.rules)] = torch.tensor(place.scores, dtype=torch.float32)
         right[row, [r for r, good in zip(place.rules, place.right, strict=True) if good]] = True
     seen, visible = _states(items, places, config, states, hidden)
     return TaggerBatch(
@@ -262,6 +263,7 @@ def collate(
         visible=visible,
         allowed=allowed,
         right=right,
+        rule_scores=rule_scores,
     )
 
 

@@ -54,6 +54,7 @@ class RunConfig:
     most_chars: int = option(240, "longer training samples are left out")
     batch_size: int = option(32, "samples of one batch")
     drop_states: float = option(0.0, "share of samples whose states are hidden, to serve without a Llama too")
+    rule_weight: float = option(0.0, "what the rules' own scores count; 0 is the paper's tagger")
     dropout: float = option(0.1, "of token vectors and of the last layer")
 
 
@@ -137,12 +138,16 @@ def build(config: RunConfig) -> NormalizerTask:
     states = StateCache(config.states) if config.states and config.llama else None
     rules = tuple(rule.name for rule in load_language("en").inventory.rules)
     tagger = TaggerConfig(
-        "en", rules, right_context=config.right_context, d_llama=states.width if states else 0
+        "en",
+        rules,
+        right_context=config.right_context,
+        d_llama=states.width if states else 0,
+        rule_weight=config.rule_weight,
     )
     if config.right_context == SENTENCE_LOOKAHEAD:
         tagger = replace(tagger, window_tokens=2 * SENTENCE_LOOKAHEAD)
     draw = Draw(config.samples, config.most_chars)
-    items, held_out = load_items(config.data, replace(tagger, d_llama=0), draw)
+    items, held_out = load_items(config.data, replace(tagger, d_llama=0, rule_weight=0.0), draw)
     torch.manual_seed(config.loop.seed)
     model = TaggerModel(tagger)
     model.dropout.p = config.dropout

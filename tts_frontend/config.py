@@ -63,7 +63,7 @@ class TaggerConfig:
 
     rules: names, in the order of the outputs; right_context: TN tokens it may see behind what is read (as
     NormalizerConfig.lookahead_tokens); d_llama: width of the Llama's states, 0 for a tagger without Llama;
-    rule_weight: what one step of a rule's own score counts beside the tagger's log-probabilities.
+    rule_weight: what one step of a rule's own score counts, in natural logarithms of odds; 0: nothing.
     """
 
     language: str

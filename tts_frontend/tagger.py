@@ -6,6 +6,7 @@ rule has made can be chosen. Weights are those of `tagger_model.py`. State is bo
 tokens of the right context, and the newest states.
 """
 
+import logging
 from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,6 +20,8 @@ from tts_frontend.config import TaggerConfig
 from tts_frontend.inventory import Reading, View, best_reading
 from tts_frontend.tagger_features import SeenToken, TokenWatcher
 from tts_frontend.text_tokens import Token
+
+logger = logging.getLogger(__name__)
 
 Array = NDArray[np.float32]
 
@@ -108,8 +111,16 @@ def _restored(tensors: Mapping[str, Any]) -> dict[str, Array]:
     return restored
 
 
+def _as_array(embedding: Any) -> Array:
+    """A tensor on any device and of any type, or an array, as 32-bit floats."""
+    if hasattr(embedding, "detach"):
+        embedding = embedding.detach().float().cpu().numpy()
+    return np.asarray(embedding, dtype=np.float32)
+
+
 def _sigmoid(x: Array) -> Array:
-    out: Array = 1.0 / (1.0 + np.exp(-x))
+    one = np.float32(1)
+    out: Array = one / (one + np.exp(-x))
     return out
 
 
@@ -124,6 +135,7 @@ class TaggerStream:
         self._state: tuple[Array, Array] = (zeros, zeros)
         self._last: tuple[SeenToken, Array] | None = None  # the token read last, and its vector
         self._odds: tuple[tuple[str, float], ...] = ()
+        self._foreign = False
         self._states: deque[tuple[int, Array, Array]] = deque(maxlen=_STATES_KEPT)  # (end, key, value)
 
     def add_tokens(self, tokens: Sequence[Token]) -> None:
@@ -131,10 +143,20 @@ class TaggerStream:
         self._ahead.extend(self._watcher.push(tokens))
 
     def add_state(self, end: int, embedding: Any) -> None:
-        """The Llama's state at a token whose text ends at `end`; embedding (d_llama,)."""
-        if not self._tagger.config.d_llama:
+        """The Llama's state at a token whose text ends at `end`; embedding (d_llama,), a tensor or an array.
+
+        States of another width are those of another Llama: they are left out, with one warning.
+        """
+        if not self._tagger.config.d_llama or self._foreign:
             return
-        state = np.asarray(embedding, dtype=np.float32)
+        if len(embedding) != self._tagger.config.d_llama:
+            self._foreign = True
+            logger.warning(
+                "the tagger was trained for a Llama of width %d, not %d: it goes on without states",
+                *(self._tagger.config.d_llama, len(embedding)),
+            )
+            return
+        state = _as_array(embedding)
         weights = self._tagger.weights
         state = (state - weights["attention.mean"]) * weights["attention.scale"]
         key = self._tagger.linear("attention.key", state)
@@ -150,20 +172,20 @@ class TaggerStream:
             return best_reading(readings)
         scores = self.log_probs(view, known)
         self._odds = tuple((r.rule, float(np.exp(s))) for r, s in zip(known, scores, strict=True))
-        weight = self._tagger.config.rule_weight
-        totals = [float(s) + weight * r.score for s, r in zip(scores, known, strict=True)]
-        return known[max(range(len(known)), key=lambda n: (totals[n], known[n].end))]
+        return known[max(range(len(known)), key=lambda n: (scores[n], known[n].end))]
 
     def last_odds(self) -> tuple[tuple[str, float], ...]:
         """Rules and their probabilities at the last place; none where the tagger was not needed."""
         return self._odds
 
     def log_probs(self, view: View, readings: Sequence[Reading]) -> Array:
-        """Natural log-probability of each reading among those given."""
+        """Natural log-probability of each reading among those given, the rules' own scores weighed in."""
         start, limit = view.start + view.offset, view.limit + view.offset
         vector, past = self._read_up_to(start)
         scores = self._scores(self._query(vector, past, limit), limit)
         own = scores[[self._tagger.rules[reading.rule] for reading in readings]]
+        weight = np.float32(self._tagger.config.rule_weight)
+        own = own + weight * np.array([reading.score for reading in readings], np.float32)
         shifted = own - own.max()
         out: Array = shifted - np.log(np.exp(shifted).sum())
         return out

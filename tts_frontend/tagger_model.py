@@ -23,7 +23,7 @@ class TaggerBatch(NamedTuple):
     token_mask (batch, tokens); sentence, token (places,): where each place is; window (places, steps):
     tokens from the last one of the right context back to the place's own; window_mask; states (batch,
     llama_tokens, d_llama); visible (places, llama_tokens); allowed, right (places, rules): rules that have a
-    reading there, and those whose reading is the wanted one.
+    reading there, and those whose reading is the wanted one; rule_scores (places, rules): the rules' own.
     """
 
     rows: Tensor
@@ -37,6 +37,7 @@ class TaggerBatch(NamedTuple):
     visible: Tensor | None
     allowed: Tensor
     right: Tensor
+    rule_scores: Tensor
 
 
 class LlamaAttention(nn.Module):
@@ -85,10 +86,12 @@ class TaggerModel(nn.Module):
         self.attention = LlamaAttention(config) if config.d_llama else None
         self.hidden = nn.Linear(config.d_query * (2 if config.d_llama else 1), config.d_query)
         self.output = nn.Linear(config.d_query, len(config.rules))
+        nn.init.zeros_(self.output.weight)  # it begins with the rules' own choice
+        nn.init.zeros_(self.output.bias)
         self.dropout = nn.Dropout(0.1)
 
     def scores(self, batch: TaggerBatch) -> Tensor:
-        """(places, rules), before anything is forbidden."""
+        """(places, rules), the rules' own included, before anything is forbidden."""
         tokens = self.table(batch.rows, batch.row_starts).view(*batch.token_mask.shape, -1)
         tokens = self.dropout(tokens / math.sqrt(8))
         past = self.left(tokens)[0][batch.sentence, batch.token]  # (places, d_hidden)
@@ -99,7 +102,7 @@ class TaggerModel(nn.Module):
             context = self.attention(query, batch.states, batch.visible, batch.sentence)
             query = torch.cat([query, context], dim=-1)
         scores: Tensor = self.output(self.dropout(torch.relu(self.hidden(query))))
-        return scores
+        return scores + self.config.rule_weight * batch.rule_scores
 
     def _future(self, tokens: Tensor, batch: TaggerBatch) -> Tensor:
         """(places, d_hidden): the right context read backwards up to the place itself."""

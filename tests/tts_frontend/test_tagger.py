@@ -3,6 +3,7 @@ and never able to lose anything of the text.
 """
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -178,6 +179,17 @@ def test_rule_weight_decides_between_tagger_and_rules():
     assert rules.push(TEXT) + rules.flush() == plain.push(TEXT) + plain.flush()
     other, _ = tagged_rules(NormalizerConfig(), tagger_of(trained(CONFIG)))
     assert spoken_text(other.push(TEXT) + other.flush()) != normalize(TEXT)
+
+
+def test_states_of_any_type_are_taken_and_those_of_another_llama_left_out(caplog):
+    tagger = tagger_of(trained(WITH_LLAMA))
+    events = events_of(TEXT)
+    half = [replace(event, embedding=event.embedding.bfloat16()) for event in events]
+    assert len(run(tagger, half, [len(half)])) > 5
+    other = [replace(event, embedding=torch.zeros(7)) for event in events]
+    without = [replace(event, embedding=None) for event in events]
+    assert run(tagger, other, [len(other)]) == run(tagger, without, [len(without)])
+    assert len(caplog.records) == 1
 
 
 def test_hostile_input_takes_time_in_proportion():

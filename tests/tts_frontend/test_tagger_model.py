@@ -1,5 +1,7 @@
 """The trainable tagger: sizes, masks, padding and future that do not leak, and that it can learn."""
 
+from dataclasses import replace
+
 import torch
 
 from recipes.normalizer_places import collate, item_of
@@ -24,7 +26,9 @@ def items(config=CONFIG):
 
 def model_of(config=CONFIG):
     torch.manual_seed(0)
-    return TaggerModel(config).eval()
+    model = TaggerModel(config).eval()
+    torch.nn.init.normal_(model.output.weight)  # it is zero at first
+    return model
 
 
 def test_the_shipped_size_is_below_five_million():
@@ -51,6 +55,15 @@ def test_what_lies_behind_the_right_context_does_not_leak():
     nearer = item_of(SAMPLES[0] | {"written": "In 1984 we got 1984 votes."}, CONFIG)
     three = model_of().scores(collate([nearer], CONFIG, None))[0]
     assert not torch.allclose(one, three, atol=1e-3)
+
+
+@torch.no_grad()
+def test_a_new_model_chooses_as_the_rules_do():
+    config = replace(CONFIG, rule_weight=1.0)
+    batch = collate(items(config), config, None)
+    scores = TaggerModel(config).eval().scores(batch)
+    assert torch.equal(scores, batch.rule_scores)
+    assert batch.rule_scores.max() > 3
 
 
 def test_loss_counts_only_allowed_readings_and_falls():
