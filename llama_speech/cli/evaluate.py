@@ -15,6 +15,7 @@ from llama_speech.cli import (
     _evaluate_normalization,
     _evaluate_preference,
     _evaluate_prosody,
+    _evaluate_speech,
     _evaluate_understanding,
 )
 from llama_speech.cli._options import UsageError, add_model_options, positive
@@ -48,6 +49,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     summary = "likelihood and errors of duration, F0 and power on held-out texts, with intervals"
     _evaluate_prosody.add_arguments(
         tasks.add_parser("prosody", help=summary, description=summary, allow_abbrev=False)
+    )
+    summary = "how well recognizers understand what is synthesized, beside other voices"
+    _evaluate_speech.add_arguments(
+        tasks.add_parser("speech", help=summary, description=summary, allow_abbrev=False)
     )
     summary = "a blind listening page for two systems, and what the answers of listeners say"
     _evaluate_preference.add_arguments(
@@ -128,6 +133,8 @@ def run(args: argparse.Namespace) -> int:
         return _evaluate_normalization.run(args)
     if args.task == "prosody":
         return _evaluate_prosody.run(args)
+    if args.task == "speech":
+        return _evaluate_speech.run(args)
     if args.task == "preference":
         return _evaluate_preference.run(args)
     from llama_speech.evaluation.report import to_json, to_markdown, write_report

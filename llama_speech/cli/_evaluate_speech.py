@@ -1,0 +1,96 @@
+"""llama-speech evaluate speech: how well recognizers understand what is synthesized, beside other voices."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from llama_speech.cli._options import UsageError, positive
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `evaluate speech`."""
+    parser.add_argument(
+        "--texts", type=Path, metavar="FILE", help="one sentence a line, or a manifest (.jsonl)"
+    )
+    parser.add_argument("--limit", type=positive, metavar="N", help="the first N sentences only")
+    parser.add_argument(
+        "--peer",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="repeatable: flite, flite:VOICE, espeak-ng, hibari, 'command:PROGRAM {text} {out}'",
+    )
+    parser.add_argument(
+        "--recognizer",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="repeatable, as --peer of `evaluate asr` (default: faster-whisper:base)",
+    )
+    parser.add_argument("--no-model", action="store_true", help="only the peers")
+    parser.add_argument("--no-llama", action="store_true", help="our voice without the Llama's states")
+    parser.add_argument(
+        "--model", metavar="FOLDER", help="bundle with the weights (default: the shipped one)"
+    )
+    parser.add_argument("--llama", metavar="LLAMA", help="folder of the Llama (default: the bundle's own)")
+    parser.add_argument("--threads", type=positive, default=1, metavar="N", help="CPU threads (default: 1)")
+    parser.add_argument(
+        "-o", "--output-dir", type=Path, required=True, help="write speech.json, speech.md and the sound here"
+    )
+    parser.add_argument("--resamples", type=positive, default=1000, help="draws of the bootstrap")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", action="store_true", help="print the whole result as JSON, not the tables")
+    parser.add_argument("--quiet", action="store_true", help="no progress")
+    parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show tracebacks")
+
+
+def read_texts(path: Path, limit: int | None) -> tuple[str, ...]:
+    """Sentences of a text file or of a manifest. Raises UsageError for none."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        if path.suffix == ".jsonl":
+            lines = [str(json.loads(line).get("text") or "") for line in lines]
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} cannot be read: {error}") from None
+    texts = tuple(line.strip() for line in lines if line.strip())[:limit]
+    if not texts:
+        raise UsageError(f"{path} holds no sentence")
+    return texts
+
+
+def run(args: argparse.Namespace) -> int:
+    """Evaluate as the options say and print the result; return 0."""
+    if args.texts is None:
+        raise UsageError("no texts: give --texts FILE, one sentence a line")
+    import torch
+
+    from llama_speech.evaluation.peers import PeerOptions, make_peer
+    from llama_speech.evaluation.scores import BootstrapConfig
+    from llama_speech.evaluation.speech import SpeechTask, evaluate_speaker, to_markdown, to_plain
+    from llama_speech.evaluation.synthesizers import Ours, make_synthesizer
+
+    torch.set_num_threads(args.threads)
+
+    def progress(line: str) -> None:
+        if not args.quiet:
+            print(line, file=sys.stderr, flush=True)
+
+    systems = [make_synthesizer(name) for name in args.peer]
+    if not args.no_model:
+        from llama_speech.speech import VoiceSource, load_speaker
+
+        speaker = load_speaker(VoiceSource(args.model, args.llama, use_llama=not args.no_llama))
+        systems = [Ours(speaker), *systems]
+    options = PeerOptions(threads=args.threads)
+    recognizers = tuple(make_peer(name, options) for name in args.recognizer or ["faster-whisper:base"])
+    bootstrap = BootstrapConfig(resamples=args.resamples, seed=args.seed)
+    task = SpeechTask(
+        read_texts(args.texts, args.limit), recognizers, args.output_dir, bootstrap, progress=progress
+    )
+    results = [evaluate_speaker(system, task) for system in systems]
+    text = json.dumps({"texts": task.texts, "systems": to_plain(results)}, indent=1) + "\n"
+    (args.output_dir / "speech.json").write_text(text, encoding="utf-8")
+    (args.output_dir / "speech.md").write_text(to_markdown(results), encoding="utf-8")
+    print(text if args.json else to_markdown(results), end="")
+    return 0
