@@ -8,6 +8,10 @@
     python -m recipes.finetune_llama --llama CACHE/default-llama --init RUNS/boundaries/export \
         --train adapter --caches DATA/real-en DATA/synthetic-en --run-dir RUNS/llama --max-steps 2000
 
+    # recognition, translation and dialogue at once (recipes.prepare_translation, recipes.prepare_dialogue)
+    python -m recipes.finetune_llama ... --recognition-share 0.6 --translation-share 0.25 \
+        --dialogue-share 0.15
+
 On a CPU, for a look: `--max-steps 5 --batch-frames 2000`. The two boundary embeddings are a soft prompt:
 trained on text alone, with token embeddings in the place of speech, they teach a small Llama to repeat;
 joined and disturbed texts (recipes/text_as_speech.py) prepare them for what a recognizer gives. The loss is
@@ -28,6 +32,7 @@ from torch.nn import functional
 from recipes import options, training_loop
 from recipes.data.augment import SpecAugmentConfig, spec_augment
 from recipes.data.features_cache import FeatureCache
+from recipes.mixture import MixtureConfig, Target, item_weights, target_of
 from recipes.options import option
 from recipes.speech_batches import SpeechBatch, SpeechBatches
 from recipes.stages import stages_of
@@ -66,6 +71,7 @@ class RunConfig:
     batch_frames: int = option(3_000, "frames of one batch, padding included (100 a second)")
     max_item_frames: int = option(1_500, "longer items are left out")
     encoder_rate: float = option(0.2, "learning rate of the encoder over that of the adapter")
+    mixture: MixtureConfig = field(default_factory=MixtureConfig)
 
     def __post_init__(self) -> None:
         if self.train not in PARTS:
@@ -102,8 +108,11 @@ class LlamaStageModel(nn.Module):
             parts = self._text_parts(texts, generator)
         else:
             parts = self._speech_parts(batch, generator)
-        pairs = [(part, text) for part, text in zip(parts, texts, strict=True) if text and len(part)]
-        sequences = pad_sequences([self._sequence(part, text) for part, text in pairs])
+        if self.config.mixture.mixed and not as_text:
+            targets = self._mixed_targets(parts, batch)
+        else:
+            targets = [self._repetition(part, text) for part, text in zip(parts, texts, strict=True)]
+        sequences = pad_sequences([self._sequence(target) for target in targets if target is not None])
         hidden = self._llama.hidden_states(sequences.embeds, sequences.mask, sequences.position_ids)
         places = answer_places(sequences.labels)
         logits = self._llama.logits(hidden[places.rows, places.positions]).float()
@@ -111,10 +120,20 @@ class LlamaStageModel(nn.Module):
         foreseen = (logits.detach().argmax(-1) == places.targets).float().mean()
         return loss, {"foreseen": float(foreseen), "as_text": float(as_text)}
 
-    def _sequence(self, part: Tensor, text: str) -> InputSequence:
+    def _repetition(self, part: Tensor, text: str) -> Target | None:
+        if not text or not len(part):
+            return None
+        return Target(recognition_turns(Speech(part), self.config.language), _squeezed(text))
+
+    def _mixed_targets(self, parts: list[Tensor], batch: SpeechBatch) -> list[Target | None]:
+        """What each utterance of a mixture teaches, by its own task and language."""
+        pairs = zip(parts, batch.records, strict=True)
+        return [target_of(record, Speech(part)) if len(part) else None for part, record in pairs]
+
+    def _sequence(self, target: Target) -> InputSequence:
         tokenizer = self._llama.tokenizer
-        pieces = render(tokenizer, recognition_turns(Speech(part), self.config.language))
-        answer = [*tokenizer.encode(_squeezed(text)), self._end]
+        answer = [*tokenizer.encode(target.answer), self._end]
+        pieces = render(tokenizer, target.turns)
         return build_sequence(pieces, self._llama.embed, self.speech.adapter.boundaries, answer)
 
     def _text_parts(self, texts: list[str], generator: torch.Generator) -> list[Tensor]:
@@ -198,7 +217,8 @@ def build(config: RunConfig) -> LlamaStageTask:
         )
     model = LlamaStageModel(speech, load_llama(config.llama, LlamaOptions(dtype=dtype)), config)
     cache = FeatureCache(config.caches)
-    weights = _with_text(cache) * (cache.lengths <= config.max_item_frames)
+    weights = item_weights(cache, config.mixture) if config.mixture.mixed else _with_text(cache)
+    weights = weights * (cache.lengths <= config.max_item_frames)
     batches = SpeechBatches(
         cache, config.batch_frames, config.loop.seed, 30, weights, share=training_loop.process_share()
     )

@@ -77,6 +77,8 @@ def _candidates(options: PrepareOptions) -> Iterator[Utterance]:
         yield from read_public_corpus(options.corpus, options.corpus_dir, options.part, options.language)
     elif options.manifest is not None:
         for utterance in read_manifest(options.manifest):
+            if options.part == "train" and utterance.extra.get("never_train"):
+                raise InputError(f"{utterance.id} is for evaluation, never to be trained on: use --part dev")
             yield replace(utterance, audio=str(options.manifest.parent / utterance.audio))
     elif options.speech_dir is not None:
         for name in options.sets or sets_for(options.speech_dir, options.part):

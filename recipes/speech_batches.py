@@ -24,6 +24,7 @@ class SpeechBatch:
     items: list[int]
     seed: int
     extras: list[dict[str, Any]] = field(default_factory=list)  # what else is known of each utterance
+    records: list[dict[str, Any]] = field(default_factory=list)  # each utterance as it is stored
     teacher: Tensor | None = None  # (batch, states, d_teacher), NaN past the end and where none is known
 
 
@@ -66,9 +67,9 @@ class SpeechBatches:
         cached = [self.cache[item] for item in items]
         features, lengths = collate([item.features for item in cached])
         seed = int(np.random.default_rng([self.seed, epoch, position, self.share[0]]).integers(2**62))
-        extras = [self.cache.record(item)["extra"] for item in items]
-        texts = [item.text for item in cached]
-        return SpeechBatch(features, lengths, texts, items, seed, extras, self._states(items))
+        records = [self.cache.record(item) for item in items]
+        texts, extras = [item.text for item in cached], [record["extra"] for record in records]
+        return SpeechBatch(features, lengths, texts, items, seed, extras, records, self._states(items))
 
     def _states(self, items: list[int]) -> Tensor | None:
         """The teacher's states of the items, padded with NaN."""

@@ -1,4 +1,4 @@
-"""`llama-speech ask`: answer a spoken question."""
+"""`llama-speech ask`: answer a spoken question, in text or aloud."""
 
 import argparse
 import json
@@ -15,6 +15,7 @@ from speech_core.errors import InputError
 
 if TYPE_CHECKING:
     from llama_speech.chat import ChatAnswer, ChatStream
+    from llama_speech.speech import Speaker
     from speech_core.events import TokenEvent
 
 
@@ -58,6 +59,8 @@ def _add_decoding(parser: argparse.ArgumentParser) -> None:
 def _add_output(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("output")
     group.add_argument("--json", action="store_true", help="one object instead of the bare text")
+    group.add_argument("--speak", action="store_true", help="also say the answer, into a WAV file")
+    group.add_argument("-o", "--output", type=Path, metavar="WAV", help="of --speak (default: answer.wav)")
     group.add_argument("--quiet", action="store_true", help="only errors on standard error")
 
 
@@ -72,6 +75,8 @@ def run(args: argparse.Namespace) -> int:
     history = _read_history(args.history) if args.history else []
     tools = _read_json_list(args.tools) if args.tools else []
     question = _question(recordings, args.text)
+    if args.output and not args.speak:
+        raise UsageError("--output is where --speak writes: add --speak")
     with Display(args.quiet, progress=False) as display:
         answer = _answer(args, [*_system(args.system, history), *history, question], tools, display)
     if args.history:
@@ -101,6 +106,7 @@ def _answer(
     """Load the model and print the answer as it comes."""
     from llama_speech.api import load
 
+    voice = _voice(args) if args.speak else None
     model = load(args.model, args.llama, args.device, args.dtype, args.threads)
     stream = model.chat(
         messages,
@@ -112,9 +118,13 @@ def _answer(
         speech=args.speech,
         language=args.language,
         tools=tuple(tools),
+        embeddings=voice is not None,
         guard=_guard(args),
     )
-    for _ in _shown(stream, args, display):
+    events = _shown(stream, args, display)
+    if voice is not None:
+        events = _said(events, voice, args.output or Path("answer.wav"))
+    for _ in events:
         pass
     answer = stream.answer()
     if args.json:
@@ -133,6 +143,29 @@ def _guard(args: argparse.Namespace) -> Any:
     from llama_speech.guard import LlamaGuard
 
     return LlamaGuard.load(args.guard, args.device, args.dtype)
+
+
+def _voice(args: argparse.Namespace) -> "Speaker":
+    """The voice of the bundle; the answer brings the Llama's states itself."""
+    from llama_speech.speech import VoiceSource, load_speaker
+
+    return load_speaker(VoiceSource(args.model, args.llama, use_llama=False))
+
+
+def _said(events: "Iterator[TokenEvent]", voice: "Speaker", path: Path) -> "Iterator[TokenEvent]":
+    """The same events; what they say is in the file when they are over."""
+    import numpy as np
+
+    from speech_core.audio import write_wav
+
+    stream, sound = voice.stream(), list[Any]()
+    for event in events:
+        sound += [chunk.samples.numpy() for chunk in stream.push(event)]
+        yield event
+    sound += [chunk.samples.numpy() for chunk in stream.flush()]
+    if not sound:
+        raise InputError("there is nothing in the answer that can be said")
+    write_wav(path, np.concatenate(sound), voice.sample_rate)
 
 
 def _shown(stream: "ChatStream", args: argparse.Namespace, display: Display) -> "Iterator[TokenEvent]":

@@ -1,5 +1,6 @@
 """The stage through the Llama: what learns, what stays, and that the loss falls."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from recipes import training_loop
 from recipes.data.features_cache import CacheItem, FeatureCacheWriter
 from recipes.data.manifests import Utterance
 from recipes.finetune_llama import RunConfig, build
+from recipes.mixture import MixtureConfig
 from recipes.training_loop import LoopConfig
 from speech_adapter.adapter import SpeechAdapter
 from speech_adapter.config import ADAPTER_PRESETS
@@ -111,3 +113,34 @@ def test_boundaries_can_come_from_another_run(parts: dict[str, Path], tmp_path: 
 def test_an_unknown_part_is_refused(parts: dict[str, Path]) -> None:
     with pytest.raises(ConfigError, match="boundaries, adapter, all"):
         config_for(parts, train="llama")
+
+
+def test_a_mixture_teaches_every_task(parts: dict[str, Path], tmp_path: Path) -> None:
+    random = np.random.default_rng(1)
+    tasks = [
+        ({}, {}),
+        ({"en": "one two"}, {"task": "translation", "to": "en"}),
+        ({}, {"task": "dialogue", "answer": "fine"}),
+    ]
+    items = [
+        CacheItem(
+            Utterance(str(number), "", "eins zwei", "de", "none", 1.2, "test", "CC0", *tasks[number % 3]),
+            random.normal(size=(120, 80)).astype(np.float16),
+        )
+        for number in range(9)
+    ]
+    FeatureCacheWriter(tmp_path / "mixed").write_shard(0, items)
+    config = config_for({**parts, "cache": tmp_path / "mixed"}, mixture=MixtureConfig(0.5, 0.3, 0.2))
+    task = build(config)
+    prompts = set()
+    for batch in itertools.islice(task.batches, 12):
+        for target in task.model._mixed_targets(task.model._speech_parts(batch, torch.Generator()), batch):
+            assert target is not None
+            prompts.add((target.turns[0].parts[0], target.answer))
+    assert prompts == {
+        ("Repeat after me in German:", "eins zwei"),
+        ("Translate the following sentence into English:", "one two"),
+        ("", "fine"),
+    }
+    training_loop.run(task, config.loop)
+    assert (parts["run"] / "export" / "speech_adapter" / "model.safetensors").is_file()

@@ -84,6 +84,16 @@ def test_a_manifest_is_prepared_with_pieces_of_long_recordings(speech_dir, tmp_p
     assert json.loads(json.dumps(asdict(piece))) == asdict(cache.utterance(0))
 
 
+def test_sets_for_evaluation_are_never_prepared_for_training(speech_dir, tmp_path):
+    clip = speech_dir / "kathleen-en" / "train" / "en-00003.opus"
+    asked = Utterance("q/1", str(clip), "What?", "en", "x", 1.2, "mine", "CC0", extra={"never_train": True})
+    write_manifest(tmp_path / "q.jsonl", [asked])
+    options = partial(PrepareOptions, tmp_path / "q", manifest=tmp_path / "q.jsonl")
+    with pytest.raises(InputError, match="q/1 is for evaluation, never to be trained on: use --part dev"):
+        prepare(options(), jobs=1)
+    assert prepare(options(part="dev"), jobs=1) > 0
+
+
 def test_shards_hold_about_the_seconds_asked_for():
     clips = [Utterance(str(n), "", None, "en", "s", 2.0, "c", "CC0") for n in range(10)]
     assert [len(shard) for shard in cut_into_shards(clips, views=2, shard_s=12.0)] == [3, 3, 3, 1]

@@ -98,6 +98,8 @@ def test_a_guard_is_a_llama(ask, tiny_stack):
         (("clip.flac", "-l", "de"), 1, "language German is not one this model was trained for"),
         (("--text", "?", "--temperature", "-1"), 1, "temperature is -1"),
         (("--text", "?", "--tools", "clip.flac"), 1, "clip.flac: cannot be read as JSON"),
+        (("--text", "?", "-o", "a.wav"), 2, "--output is where --speak writes: add --speak"),
+        (("--text", "?", "--speak"), 1, "bundle "),
         (("--text", "?", "--guard", "nowhere"), 1, "nowhere is not the folder of a Llama"),
     ],
 )
