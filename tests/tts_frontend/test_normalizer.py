@@ -114,7 +114,9 @@ def test_text_and_tokens_are_not_mixed_and_the_end_is_the_end():
         stream.push_text("b")
 
 
+@pytest.mark.slow
 def test_a_megabyte_of_digits_takes_bounded_time():
+    """About eight seconds of a slow core; work that grows with the length would take hours."""
     start = time.process_time()
     stream = TextNormalizer()
     words = sum(len(g.words) for part in range(16) for g in stream.push_text("7" * 65536))
