@@ -9,22 +9,27 @@ are skipped, so it resumes. On one core about 300 tokens a second: half an hour.
 
 import logging
 import time
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from llama_speech.text_states import TextStates
 from recipes import options
 from recipes.data.homographs import SPLITS, HomographSentence, read_homographs
-from recipes.data.llama_states import StateReader, TextStates
 from recipes.data.parallel import configure_logging
 from recipes.options import option
+from speech_core.events import TokenEvent
 
 logger = logging.getLogger(__name__)
 
 SHARD = 512
+_BATCH = 32
 BEHIND = 4
 """Tokens behind the word that are kept; the slots are before, word, 1 to BEHIND, last."""
 
@@ -49,14 +54,15 @@ class HomographStates:
     known: Tensor
 
 
-def slots_of(states: TextStates, sentence: HomographSentence) -> tuple[Tensor, Tensor]:
+def slots_of(events: Sequence[TokenEvent], sentence: HomographSentence) -> tuple[Tensor, Tensor]:
     """(slots, d_llama) float16 and (slots,) bool; slots outside the sentence are zero."""
-    first, last = states.token_of(sentence.start), states.token_of(sentence.end - 1)
-    total = len(states.token_ids)
-    places = [first - 1, last, *range(last + 1, last + 1 + BEHIND), total - 1]
-    known = torch.tensor([0 <= place < total for place in places])
-    rows = states.hidden[torch.tensor(places).clamp(0, total - 1)] * known[:, None]
-    return rows.half(), known
+    ends = list(accumulate(len(event.text) for event in events))
+    first, last = bisect_right(ends, sentence.start), bisect_right(ends, sentence.end - 1)
+    places = [first - 1, last, *range(last + 1, last + 1 + BEHIND), len(events) - 1]
+    rows = [events[place].embedding if 0 <= place < len(events) else None for place in places]
+    width = next(row.shape[0] for row in rows if row is not None)
+    known = torch.tensor([row is not None for row in rows])
+    return torch.stack([torch.zeros(width) if row is None else row for row in rows]).half(), known
 
 
 def prepare(config: RunConfig) -> int:
@@ -71,18 +77,22 @@ def prepare(config: RunConfig) -> int:
             if config.stop_after_s and time.monotonic() - start > config.stop_after_s:
                 logger.info("stopped; the same command goes on")
                 return written
-            reader = reader or StateReader(config.llama, config.dtype)
+            reader = reader or TextStates.from_folder(config.llama, config.dtype)
             _write(path, reader, sentences[first : first + SHARD])
             written += 1
             logger.info("%s written", path.name)
     return written
 
 
-def _write(path: Path, reader: StateReader, sentences: list[HomographSentence]) -> None:
-    states = torch.zeros(len(sentences), BEHIND + 3, reader.d_model, dtype=torch.float16)
+def _write(path: Path, reader: TextStates, sentences: list[HomographSentence]) -> None:
+    states = torch.zeros(len(sentences), BEHIND + 3, reader.engine.d_model, dtype=torch.float16)
     known = torch.zeros(len(sentences), BEHIND + 3, dtype=torch.bool)
-    for number, found in reader.read([sentence.text for sentence in sentences]):
-        states[number], known[number] = slots_of(found, sentences[number])
+    order = sorted(range(len(sentences)), key=lambda number: len(sentences[number].text))
+    for first in range(0, len(order), _BATCH):  # of like length, so that little is padding
+        part = order[first : first + _BATCH]
+        events = reader.batch([sentences[number].text for number in part])
+        for number, row in zip(part, events, strict=True):
+            states[number], known[number] = slots_of(row, sentences[number])
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     save_file({"states": states, "known": known}, partial)

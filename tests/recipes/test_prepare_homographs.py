@@ -3,17 +3,18 @@
 import pytest
 import torch
 
+from llama_speech.text_states import TextStates
 from recipes import prepare_homographs
 from recipes.data.homographs import HomographSentence, read_homographs
-from recipes.data.llama_states import StateReader, TextStates
 from recipes.prepare_homographs import BEHIND, load_states, slots_of
+from speech_core.events import TokenEvent
 from tests.fakes import TinyLlama
 from tests.homograph_data import write_homographs
 
 
 def test_slots_stand_around_the_word():
-    hidden = torch.arange(8.0)[:, None].expand(8, 3)
-    states = TextStates(list(range(8)), [2, 4, 5, 9, 10, 11, 12, 13], hidden)
+    sizes = [2, 2, 1, 4, 1, 1, 1, 1]  # characters of each token
+    states = [TokenEvent(n, "-" * size, torch.full((3,), float(n))) for n, size in enumerate(sizes)]
     rows, known = slots_of(states, HomographSentence("abcd", "x", "-" * 13, 5, 9))
     assert rows[:, 0].tolist() == [2, 3, 4, 5, 6, 7, 7]
     assert known.all()
@@ -41,9 +42,8 @@ def test_shards_hold_every_sentence_in_order(prepared):
     sentences = read_homographs(folder / "text", "train")
     assert found.states.shape == (len(sentences), BEHIND + 3, 32)
     assert found.known[:, :2].all()
-    reader = StateReader(folder / "llama", "float32")
-    ((_, alone),) = reader.read([sentences[13].text])
-    rows, known = slots_of(alone, sentences[13])
+    reader = TextStates.from_folder(folder / "llama", "float32")
+    rows, known = slots_of(reader.events(sentences[13].text), sentences[13])
     torch.testing.assert_close(found.states[13], rows, atol=1e-2, rtol=1e-2)
     assert torch.equal(found.known[13], known)
 
