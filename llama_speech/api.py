@@ -31,6 +31,7 @@ class MoreOptions(TypedDict, total=False):
     batch_size: int  # pieces of audio recognized together (default 8)
     mode: str  # "llama" (default), or "ctc": the draft alone, without the Llama
     allow_damaged: bool  # truncated files as far as they go
+    limits: AudioLimits  # what one recording may cost, in place of allow_damaged
     segments: SegmentConfig  # where long audio is cut
     progress: Progress  # called with the seconds of audio done since the last call
 
@@ -148,7 +149,7 @@ class SpeechLlama:
         options: MoreOptions,
     ) -> Iterator[Transcription | SpeechError]:
         rate = options.get("sample_rate")
-        limits = AudioLimits(allow_damaged=options.get("allow_damaged", False))
+        limits = options.get("limits") or AudioLimits(allow_damaged=options.get("allow_damaged", False))
         openers = (opener(audio, rate, limits) for audio in audios)
         pipeline = Pipeline(recognizer, self.parts.decode, self.parts.features, chosen)
         return pipeline.run(openers, options.get("progress"))

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llama_speech.cli._options import UsageError, add_model_options, positive
-from speech_core.errors import ConfigError
+from speech_core.errors import BundleError, ConfigError
 
 if TYPE_CHECKING:
     from llama_speech.service.config import ServiceConfig
     from llama_speech.service.server import Service
+    from llama_speech.service.speaking import Voice
 
 _log = logging.getLogger(__name__)
 
@@ -134,5 +135,17 @@ def load_service(args: argparse.Namespace, config: "ServiceConfig") -> "Service"
     if loaded is None:
         raise ConfigError("this model has no Llama to talk to")
     options = EngineOptions(language=args.language, max_answer_tokens=args.max_answer_tokens)
-    engine = LocalEngine(loaded, model.languages, None, options, metrics)
+    engine = LocalEngine(loaded, model.languages, load_voice(args), options, metrics)
     return Service(config, engine, metrics, model)
+
+
+def load_voice(args: argparse.Namespace) -> "Voice | None":
+    """The bundle's voice, or None with a line that says what is missing."""
+    try:
+        from llama_speech.service.voice import BundleVoice
+        from llama_speech.speech import VoiceSource, load_speaker
+
+        return BundleVoice(load_speaker(VoiceSource(args.model, args.llama)))
+    except BundleError as error:
+        _log.warning("answers are written, not spoken: %s", error)
+        return None

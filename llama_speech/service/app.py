@@ -9,13 +9,24 @@ from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from llama_speech.service.access import key_of
-from llama_speech.service.protocol import JsonObject, read_event
+from llama_speech.service.protocol import JsonObject
 from llama_speech.service.realtime import realtime
+from llama_speech.service.rest_audio import speech, transcriptions, translations
+from llama_speech.service.rest_chat import chat_completions
 from llama_speech.service.server import Service
 from llama_speech.service.settings import Settings, merged
-from speech_core.errors import ProtocolError
+from llama_speech.service.uploads import TooLargeError, read_json_body
+from speech_core.errors import AudioError, InputError, ProtocolError, SpeechError
 
 _PAGE = Path(__file__).parent / "page"
+_PAGE_FILES = frozenset(("index.html", "style.css", "main.js", "sound.js", "microphone.js"))
+_PAGE_HEADERS = {
+    "content-security-policy": "default-src 'self'; img-src data:; connect-src 'self' ws: wss:",
+    "permissions-policy": "microphone=(self)",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cache-control": "no-cache",
+}
 _SECRET_S = (10, 7200)
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -26,14 +37,20 @@ def build_app(service: Service) -> Starlette:
         WebSocketRoute("/v1/realtime", realtime),
         WebSocketRoute("/v1/realtime/", realtime),
         WebSocketRoute("/realtime", realtime),
+        Route("/v1/audio/transcriptions", guarded(transcriptions), methods=["POST"]),
+        Route("/v1/audio/translations", guarded(translations), methods=["POST"]),
+        Route("/v1/audio/speech", guarded(speech), methods=["POST"]),
+        Route("/v1/chat/completions", guarded(chat_completions), methods=["POST"]),
         Route("/v1/realtime/client_secrets", guarded(client_secret), methods=["POST"]),
         Route("/v1/models", guarded(models)),
         Route("/v1/models/{name:path}", guarded(model)),
+        Route("/", page),
+        Route("/page/{name}", page),
         Route("/healthz", healthz),
         Route("/readyz", readyz),
         Route("/metrics", guarded(metrics)),
     ]
-    app = Starlette(routes=routes, exception_handlers={404: not_found, 405: not_found})
+    app = Starlette(routes=routes, exception_handlers={404: not_found, 405: not_found, 500: broken})
     app.state.service = service
     return app
 
@@ -53,13 +70,26 @@ def guarded(endpoint: Endpoint) -> Endpoint:
         else:
             try:
                 response = await endpoint(request)
-            except ProtocolError as fault:
-                response = service.error_response(400, str(fault), fault.code, fault.param)
+            except SpeechError as fault:
+                response = error_of(service, fault)
         path = request.scope["route"].path if "route" in request.scope else request.url.path
         service.metrics.requests.labels(path, str(response.status_code)).inc()
         return response
 
     return checked
+
+
+def error_of(service: Service, fault: SpeechError) -> Response:
+    """The HTTP error of what a client did wrong, or of what this server cannot do."""
+    if isinstance(fault, TooLargeError):
+        return service.error_response(413, str(fault), fault.code)
+    if isinstance(fault, ProtocolError):
+        status = 429 if fault.code == "rate_limit_exceeded" else 400
+        return service.error_response(status, str(fault), fault.code, fault.param)
+    if isinstance(fault, InputError):
+        param = "file" if isinstance(fault, AudioError) else None
+        return service.error_response(400, str(fault), "invalid_value", param)
+    return service.error_response(500, str(fault), "server_error")
 
 
 async def healthz(request: Request) -> Response:
@@ -98,8 +128,7 @@ async def model(request: Request) -> Response:
 async def client_secret(request: Request) -> Response:
     """A short-lived key for a browser, with the settings its session starts with."""
     service: Service = request.app.state.service
-    body = await request.body()
-    value = read_event(body.decode("utf-8", "replace")) if body else {}
+    value = await read_json_body(request, 1 << 20)
     wish: JsonObject = value.get("session") or {}
     if not isinstance(wish, dict):
         raise ProtocolError("session is an object", "invalid_type", "session")
@@ -125,9 +154,19 @@ async def not_found(request: Request, error: Exception) -> Response:
     return service.error_response(status, f"{what}: {request.method} {request.url.path[:80]}", "not_found")
 
 
-def page_file(name: str) -> Response:
-    """A file of the page."""
-    return FileResponse(_PAGE / name)
+async def broken(request: Request, error: Exception) -> Response:
+    """A defect of ours: logged by the server, told without details."""
+    service: Service = request.app.state.service
+    return service.error_response(500, "internal error: see the log of the server", "server_error")
+
+
+async def page(request: Request) -> Response:
+    """The page and its parts."""
+    service: Service = request.app.state.service
+    name = request.path_params.get("name", "index.html")
+    if not service.config.page or name not in _PAGE_FILES:
+        return service.error_response(404, f"there is no such address: {request.url.path[:80]}", "not_found")
+    return FileResponse(_PAGE / name, headers=_PAGE_HEADERS)
 
 
 def _model(service: Service, name: str) -> dict[str, object]:

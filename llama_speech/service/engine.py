@@ -26,9 +26,7 @@ from llama_speech.service.prompting import build_prompt
 from llama_speech.service.speaking import ReplyWriter, SpeakingThread, Voice
 from llama_speech.service.turn_end import TurnEndJudge
 from llama_speech.service.wire_audio import MODEL_RATE_HZ
-from speech_adapter.answer_stream import TextStream
 from speech_core.errors import BundleError, SpeechError
-from speech_core.events import TokenEvent
 from speech_core.pcm import Audio
 from speech_encoder.features import log_mel
 
@@ -154,10 +152,7 @@ class LocalEngine:
         if self._voice is None:
             raise BundleError("this server has no voice: install a bundle that speaks")
         writer = ReplyWriter(produced, (), self._voice.start(voice, speed), self._speaking)
-        tokens = TextStream(self._model.tokenizer)
-        for token_id in self._model.tokenizer.encode_literal(text):
-            writer.said(TokenEvent(token_id, tokens.push(token_id)))
-        writer.ended("end", 0)
+        writer.say(text)
         return writer
 
     def forget(self, session: str) -> None:

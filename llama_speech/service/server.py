@@ -1,9 +1,12 @@
 """What all connections and requests of one server share."""
 
+import asyncio
 import time
 import uuid
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
 
 from starlette.responses import JSONResponse
 
@@ -12,7 +15,9 @@ from llama_speech.service.config import ServiceConfig
 from llama_speech.service.engine import Engine
 from llama_speech.service.metrics import Metrics
 from llama_speech.voice_activity import VoiceActivity, load_voice_activity
+from speech_core.errors import ProtocolError
 
+Result = TypeVar("Result")
 _LISTENERS = 2  # threads that decode sound and look for speech in it
 _KINDS = {401: "authentication_error", 404: "not_found_error", 429: "rate_limit_error"}
 
@@ -29,7 +34,7 @@ class Service:
         self.workers = ThreadPoolExecutor(_LISTENERS, thread_name_prefix="requests")
         self.ready = False
         self.created = round(time.time())
-        self._sessions = 0
+        self._sessions = self._requests = 0
         self._drain_until: float | None = None
 
     @property
@@ -63,6 +68,21 @@ class Service:
     def must_leave(self, busy: bool) -> bool:
         """Whether a session has to end now, since the server is shutting down."""
         return self._drain_until is not None and (not busy or time.monotonic() > self._drain_until)
+
+    @asynccontextmanager
+    async def request_place(self) -> AsyncIterator[None]:
+        """A place among the requests at work. Raises ProtocolError if all are taken."""
+        if self._requests >= self.config.limits.max_requests or self.draining:
+            raise ProtocolError("the server is busy: try again later", "rate_limit_exceeded")
+        self._requests += 1
+        try:
+            yield
+        finally:
+            self._requests -= 1
+
+    async def work(self, function: Callable[[], Result]) -> Result:
+        """The result of work that would block, done on a thread."""
+        return await asyncio.get_running_loop().run_in_executor(self.workers, function)
 
     def knows_model(self, name: str | None) -> bool:
         """Whether a model name means ours."""

@@ -3,7 +3,7 @@
 import logging
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from llama_speech.service.answer import Called, Failed, Finished, Product, Said, Sound
@@ -21,6 +21,9 @@ class VoiceStream(Protocol):
 
     def flush(self) -> list[Sound]:
         """The rest."""
+
+    def say(self, text: str) -> Iterator[Sound]:
+        """Sound of a whole text that was not written by the Llama; nothing else is pushed then."""
 
 
 class Voice(Protocol):
@@ -110,6 +113,22 @@ class ReplyWriter:
         """The engine could not go on."""
         self._give(Failed(message))
         self._stopped = True
+
+    def say(self, text: str) -> None:
+        """Say a text that is known as a whole."""
+        if self._thread is not None:
+            self._thread.put(lambda: self._say(text))
+
+    def _say(self, text: str) -> None:
+        def sounds() -> list[Sound]:
+            for sound in self._stream.say(text) if self._stream is not None else ():
+                if self._stopped:
+                    break
+                self._give(sound)
+            return []
+
+        self._try(sounds)
+        self._give(Finished())
 
     def _release(self) -> None:
         kept, self._kept = self._kept, []

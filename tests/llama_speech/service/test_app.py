@@ -73,3 +73,19 @@ def test_wrong_wishes_are_refused(locked, body):
     headers = {"Authorization": "Bearer right"}
     answer = httpx.post(f"{locked}/v1/realtime/client_secrets", json=body, headers=headers)
     assert answer.status_code == 400
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/page/style.css", "/page/main.js", "/page/sound.js", "/page/microphone.js"]
+)
+def test_the_page_is_served_with_a_policy(server, path):
+    answer = httpx.get(server.url + path)
+    assert answer.status_code == 200
+    assert "default-src 'self'" in answer.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/page/index.html/../../app.py", "/page/..%2Fapp.py", "/page/app.py", "/page/"]
+)
+def test_nothing_else_is_served(server, path):
+    assert httpx.get(server.url + path).status_code == 404

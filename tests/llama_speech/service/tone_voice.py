@@ -1,6 +1,7 @@
 """A voice that says a tone for each word: synthesis without weights, with exact word times."""
 
 import re
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -36,6 +37,10 @@ class ToneStream:
     def flush(self) -> list[Sound]:
         """Sound of the last word."""
         return self._say(len(self._text))
+
+    def say(self, text: str) -> Iterator[Sound]:
+        """Sound of a whole text."""
+        yield from [*self.push(TokenEvent(0, text)), *self.flush()]
 
     def _say(self, end: int) -> list[Sound]:
         found = [

@@ -1,0 +1,85 @@
+// Sound in and out: the microphone as base64 PCM, and answers played one block behind the other.
+const RATE = 24000;
+
+export function toBase64(buffer) {
+  const bytes = new Uint8Array(buffer);
+  let text = "";
+  for (let start = 0; start < bytes.length; start += 8192) {
+    text += String.fromCharCode(...bytes.subarray(start, start + 8192));
+  }
+  return btoa(text);
+}
+
+export function fromBase64(text) {
+  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const pcm = new Int16Array(bytes.buffer, 0, bytes.length >> 1);
+  return Float32Array.from(pcm, (value) => value / 32768);
+}
+
+export class Sound {
+  constructor() {
+    this.context = null;
+    this.stream = null;
+    this.playing = new Map(); // item id -> { sources, start, samples }
+    this.end = 0;
+    this.played = 0; // samples given to the loudspeaker, for tests
+  }
+
+  // Browsers allow sound only after a gesture.
+  async open() {
+    this.context ??= new AudioContext({ sampleRate: RATE });
+    await this.context.resume();
+  }
+
+  async listen(heard) {
+    await this.open();
+    const echo = { echoCancellation: true, noiseSuppression: true, autoGainControl: true, channelCount: 1 };
+    this.stream = await navigator.mediaDevices.getUserMedia({ audio: echo });
+    await this.context.audioWorklet.addModule(new URL("microphone.js", import.meta.url));
+    this.source = this.context.createMediaStreamSource(this.stream);
+    this.node = new AudioWorkletNode(this.context, "microphone", { numberOfOutputs: 0 });
+    this.node.port.onmessage = ({ data }) => heard(data.pcm, data.level);
+    this.source.connect(this.node);
+  }
+
+  mute() {
+    this.stream?.getTracks().forEach((track) => track.stop());
+    this.source?.disconnect();
+    this.stream = null;
+  }
+
+  play(item, samples) {
+    if (!this.context) return;
+    const buffer = this.context.createBuffer(1, samples.length, RATE);
+    buffer.copyToChannel(samples, 0);
+    const source = this.context.createBufferSource();
+    source.buffer = buffer;
+    source.connect(this.context.destination);
+    this.end = Math.max(this.end, this.context.currentTime + 0.02);
+    source.start(this.end);
+    const entry = this.playing.get(item) ?? { sources: [], start: this.end, samples: 0 };
+    entry.sources.push(source);
+    entry.samples += samples.length;
+    this.playing.set(item, entry);
+    this.end += samples.length / RATE;
+    this.played += samples.length;
+  }
+
+  get sounding() {
+    return this.context !== null && this.end > this.context.currentTime;
+  }
+
+  // Silence at once; what was heard of each item that was still playing, in milliseconds.
+  stop() {
+    const heard = [];
+    for (const [item, entry] of this.playing) {
+      const length = (1000 * entry.samples) / RATE;
+      const ms = Math.max(0, Math.min(length, 1000 * (this.context.currentTime - entry.start)));
+      if (ms < length) heard.push([item, Math.floor(ms)]);
+      entry.sources.forEach((source) => source.stop());
+    }
+    this.playing.clear();
+    this.end = 0;
+    return heard;
+  }
+}
