@@ -91,11 +91,14 @@ class ChatTokenizer:
         """Token ids of text as typed: a written control token stays ordinary characters."""
         if not any(token in text for token in self.special_texts):
             return self.encode(text)
-        self._backend.encode_special_tokens = True
-        try:
-            return self.encode(text)
-        finally:
-            self._backend.encode_special_tokens = False
+        return list(self._literal_backend.encode(text, add_special_tokens=False).ids)
+
+    @cached_property
+    def _literal_backend(self) -> Any:
+        """A copy that knows no control tokens: a switch on the one backend would be seen by other threads."""
+        backend = type(self._backend).from_str(self._backend.to_str())
+        backend.encode_special_tokens = True
+        return backend
 
     def decode(self, token_ids: Sequence[int]) -> str:
         """Text of token ids without control tokens; an unfinished character shows as U+FFFD."""
