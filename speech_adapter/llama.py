@@ -220,7 +220,7 @@ def _bits_config(transformers: ModuleType, where: _Location, options: LlamaOptio
         raise ConfigError("a GGUF file is quantized already: leave load_in_bits out")
     if importlib.util.find_spec("bitsandbytes") is None:
         raise ConfigError(
-            f"{options.load_in_bits} bit loading needs bitsandbytes: run pip install bitsandbytes"
+            f"{options.load_in_bits} bit loading needs bitsandbytes: pip install 'llama-speech[quantized]'"
         )
     if options.load_in_bits == 8:
         return transformers.BitsAndBytesConfig(load_in_8bit=True)

@@ -18,16 +18,15 @@ from torch import Tensor
 
 from speech_adapter.tokenizer import ChatTokenizer, Tool
 from speech_core.errors import ConfigError, InputError
+from speech_core.languages import LANGUAGE_NAMES
 
 # The 34 languages of section 8.1, by code and as the prompts name them.
 PAPER_LANGUAGES = {
-    "ar": "Arabic", "bn": "Bengali", "zh": "Chinese", "cs": "Czech", "nl": "Dutch", "en": "English",
-    "fi": "Finnish", "fr": "French", "de": "German", "el": "Greek", "gu": "Gujarati", "hi": "Hindi",
-    "hu": "Hungarian", "id": "Indonesian", "it": "Italian", "ja": "Japanese", "kn": "Kannada",
-    "ko": "Korean", "ml": "Malayalam", "mr": "Marathi", "fa": "Persian", "pl": "Polish",
-    "pt": "Portuguese", "ro": "Romanian", "ru": "Russian", "es": "Spanish", "sw": "Swahili",
-    "sv": "Swedish", "ta": "Tamil", "te": "Telugu", "th": "Thai", "tr": "Turkish", "ur": "Urdu",
-    "vi": "Vietnamese",
+    code: LANGUAGE_NAMES[code]
+    for code in (
+        "ar", "bn", "zh", "cs", "nl", "en", "fi", "fr", "de", "el", "gu", "hi", "hu", "id", "it", "ja", "kn",
+        "ko", "ml", "mr", "fa", "pl", "pt", "ro", "ru", "es", "sw", "sv", "ta", "te", "th", "tr", "ur", "vi",
+    )
 }  # fmt: skip
 ROLES = ("system", "user", "assistant", "tool")
 # Stands for a part while the template runs: private-use characters, which no template changes.

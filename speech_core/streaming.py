@@ -9,7 +9,10 @@ Out = TypeVar("Out")
 
 
 class Stream(Protocol[In_contra, Out]):
-    """Input in chunks of any size, outputs as soon as they are final; joined they equal the whole result."""
+    """Input in chunks of any size, outputs as soon as they are final; joined they equal the whole result.
+
+    A stream of frames may give a tensor in place of a list, its first dimension counting the outputs.
+    """
 
     def push(self, chunk: In_contra, /) -> list[Out]:
         """Outputs that are now final; they never change. Raises StreamClosedError after `flush`."""

@@ -2,6 +2,9 @@
 
 import argparse
 import csv
+import os
+import shutil
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,8 +42,17 @@ def run(args: argparse.Namespace) -> int:
         f"{len(times)} files, {audio_s:.1f} s of audio in {taken_s:.1f} s: "
         f"real-time factor {taken_s / audio_s:.2f}, after {loaded_s:.1f} s of loading"
     )
-    print("Your own recording: llama-speech transcribe FILE")
+    print(f"Your own recording: {command()} transcribe FILE")
     return 0
+
+
+def command() -> str:
+    """How this program is called from here: its path where it was called by one."""
+    called = Path(sys.argv[0])
+    if called.name != "llama-speech" or shutil.which("llama-speech") == str(called):
+        return "llama-speech"
+    path = os.path.relpath(called)
+    return str(called) if path.startswith("..") else path
 
 
 def _show(model: "SpeechLlama", recording: Recording, language: str) -> tuple[float, float]:

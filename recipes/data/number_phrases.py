@@ -3,42 +3,17 @@
 Written sentences have them in digits, whose reading is open, so they are made here with the reading known.
 """
 
+import re
 from collections.abc import Callable, Iterator
 
 import numpy as np
 
-_ONES = [
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
-]
-_TENS = ["-", "-", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
-_ORDINALS = {
-    "one": "first",
-    "two": "second",
-    "three": "third",
-    "five": "fifth",
-    "eight": "eighth",
-    "nine": "ninth",
-    "twelve": "twelfth",
-}
+from tts_frontend.languages.en.numbers import cardinal, ordinal, year
+
+_TENS_AND_ONES = re.compile(
+    r"\b(twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety) (?!hundred|thousand)(\w+)"
+)
+
 _MONTHS = [
     "January",
     "February",
@@ -82,42 +57,30 @@ _FRAMES = (
 
 
 def spell_number(number: int) -> str:
-    """A whole number below a million in words, American style: 640 is six hundred forty."""
-    if number < 20:
-        return _ONES[number]
-    if number < 100:
-        rest = f"-{_ONES[number % 10]}" if number % 10 else ""
-        return _TENS[number // 10] + rest
-    if number < 1000:
-        rest = f" {spell_number(number % 100)}" if number % 100 else ""
-        return f"{_ONES[number // 100]} hundred{rest}"
-    rest = f" {spell_number(number % 1000)}" if number % 1000 else ""
-    return f"{spell_number(number // 1000)} thousand{rest}"
+    """A whole number in words, American style: 642 is six hundred forty-two."""
+    return _hyphenated(cardinal(str(number)))
 
 
 def spell_ordinal(number: int) -> str:
-    """The ordinal of a whole number below a million: 23 is twenty-third."""
-    words = spell_number(number)
-    cut = max(words.rfind(" "), words.rfind("-")) + 1
-    head, last = words[:cut], words[cut:]
-    if last in _ORDINALS:
-        return head + _ORDINALS[last]
-    return head + (last[:-1] + "ieth" if last.endswith("y") else last + "th")
+    """The ordinal of a whole number: 23 is twenty-third."""
+    return _hyphenated(ordinal(str(number)))
 
 
-def spell_year(year: int) -> str:
-    """A year from 1100 to 2099 as it is said: 1905 is nineteen oh five."""
-    first, second = divmod(year, 100)
-    if first == 20 and second < 10:
-        return spell_number(year)
-    if second == 0:
-        return f"{spell_number(first)} hundred"
-    return f"{spell_number(first)} {'oh ' if second < 10 else ''}{spell_number(second)}"
+def spell_year(number: int) -> str:
+    """A year from 1100 to 2099 as it is said: 1905 is nineteen oh five, 2015 twenty fifteen."""
+    if number >= 2010:  # the front end says two thousand fifteen; both are said
+        return f"twenty {spell_number(number - 2000)}"
+    return _hyphenated(year(str(number), "oh"))
+
+
+def _hyphenated(spoken: str) -> str:
+    """Tens joined with their ones, as texts write them."""
+    return _TENS_AND_ONES.sub(r"\1-\2", spoken)
 
 
 def _digits(rng: np.random.Generator) -> str:
     count = int(rng.choice([3, 4, 5, 7, 10]))
-    digits = [_ONES[int(digit)] for digit in rng.integers(0, 10, count)]
+    digits = [spell_number(int(digit)) for digit in rng.integers(0, 10, count)]
     if rng.random() < 0.3:
         digits = ["oh" if digit == "zero" else digit for digit in digits]
     return " ".join(digits)
@@ -136,7 +99,7 @@ def _year(rng: np.random.Generator) -> str:
 
 
 def _time(rng: np.random.Generator) -> str:
-    hour, kind = _ONES[int(rng.integers(1, 13))], int(rng.integers(0, 5))
+    hour, kind = spell_number(int(rng.integers(1, 13))), int(rng.integers(0, 5))
     minute = spell_number(int(rng.choice([5, 10, 20, 25])))
     said = (
         f"{hour} o'clock",

@@ -33,6 +33,7 @@ def test_a_llama_the_lean_engine_does_not_know_runs_on_transformers(tiny_stack, 
 
 
 def test_which_llama(tiny_stack, tmp_path, monkeypatch):
+    monkeypatch.delenv("LLAMA_SPEECH_LLAMA", raising=False)
     bundle = read_bundle(tiny_stack.bundle)
     assert llama_source(bundle, tiny_stack.llama) == tiny_stack.llama
     assert llama_source(bundle, str(tiny_stack.llama)) == tiny_stack.llama
