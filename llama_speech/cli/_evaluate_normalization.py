@@ -48,14 +48,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-m", "--model", metavar="BUNDLE", help="bundle with the tagger")
     parser.add_argument("--llama", metavar="FOLDER", help="folder of the Llama (default: the bundle's own)")
     parser.add_argument("--classes", action="store_true", help="also by class (takes longer)")
-    parser.add_argument("-o", "--output-dir", type=Path, help="write normalization.json and .md here")
+    parser.add_argument(
+        "-o",
+        "--output-dir",
+        type=Path,
+        help="write normalization.json, .md and scores.json (for recipes.pack_bundle) here",
+    )
     parser.add_argument("--json", action="store_true", help="print the whole result as JSON, not the tables")
     parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show tracebacks")
 
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate as the options say and print the result; return 0."""
-    from llama_speech.evaluation.normalization import to_markdown, to_plain
+    from llama_speech.evaluation.normalization import to_markdown, to_plain, to_scores
 
     if not args.data:
         raise UsageError("no pairs: give --data NAME=FILE")
@@ -65,6 +70,8 @@ def run(args: argparse.Namespace) -> int:
     if args.output_dir:
         args.output_dir.mkdir(parents=True, exist_ok=True)
         (args.output_dir / "normalization.json").write_text(text, encoding="utf-8")
+        scores = json.dumps(to_scores(results), indent=2) + "\n"
+        (args.output_dir / "scores.json").write_text(scores, encoding="utf-8")
         (args.output_dir / "normalization.md").write_text(to_markdown(results), encoding="utf-8")
     print(text if args.json else to_markdown(results), end="")
     return 0

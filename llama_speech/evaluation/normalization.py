@@ -26,6 +26,8 @@ from tts_frontend.normalizer_rules import Spoken, spoken_text
 
 PAPER = {"none, 3": 73.6, "none, whole sentence": 88.0, "Llama 3 8B, 3": 90.7}
 """Sample accuracy of arXiv 2407.21783, table 34, on its own undisclosed test set: Llama and right context."""
+METRIC = "sentences right"
+SIGNATURE = "tn|fold:L3|level:sentence|ci:wilson-0.95"
 PLAIN = frozenset({"keep", "space", "punctuation", "silent"})
 _ZEROS = 1.96  # of the normal distribution, for 95 % intervals
 
@@ -201,6 +203,19 @@ def score_outputs(name: str, pairs: Sequence[Pair], outputs: Sequence[str]) -> S
 def to_plain(results: Sequence[SetScore]) -> list[dict[str, Any]]:
     """Results as JSON values."""
     return json.loads(json.dumps([asdict(one) for one in results]))  # type: ignore[no-any-return]
+
+
+def to_scores(results: Sequence[SetScore]) -> list[dict[str, Any]]:
+    """L3 accuracies as a bundle keeps them: shares of 1 with their interval."""
+    scores = []
+    for one in results:
+        for system in one.systems:
+            share = Share(system.counts["L3"].right, system.counts["L3"].total)
+            low, high = (round(bound / 100, 4) for bound in share.interval())
+            rate = round(share.percent / 100, 4)
+            found = {"data": one.name, "system": system.name, "metric": METRIC, "rate": rate}
+            scores.append({**found, "low": low, "high": high, "signature": SIGNATURE})
+    return scores
 
 
 def to_markdown(results: Sequence[SetScore]) -> str:

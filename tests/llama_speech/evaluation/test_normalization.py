@@ -93,6 +93,9 @@ def test_the_command_prints_tables_and_writes_both_forms(tmp_path, capsys):
     systems = json.loads((out / "normalization.json").read_text())[0]["systems"]
     assert [s["name"] for s in systems] == ["rules, 0", "rules, 3", "other"]
     assert systems[2]["counts"]["L3"]["right"] == 1
+    scores = json.loads((out / "scores.json").read_text())
+    assert (scores[2]["data"], scores[2]["system"], scores[2]["rate"]) == ("mine", "other", 0.3333)
+    assert scores[2]["low"] < 0.3333 < scores[2]["high"]
 
 
 def test_wrong_use_is_one_line(capsys):
