@@ -5,6 +5,7 @@ attention sees how many groups away a token stands. Source: arXiv 2407.21783, se
 token-rate inputs), 8.3 ("dynamic alignment": causal masks that encode the lookahead).
 """
 
+import functools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -53,10 +54,15 @@ class Inputs(NamedTuple):
 
 def phone_fields(phones: Sequence[Phone], config: ProsodyConfig) -> Tensor:
     """Numbers of each phone, (phones, 5) int64. Raises InputError for a phone the model does not know."""
-    numbers = {symbol: number for number, symbol in enumerate(config.phones)}
+    numbers = _numbers(config.phones)
     return torch.tensor(
         [_fields(phone, numbers, config.max_place) for phone in phones], dtype=torch.int64
     ).view(-1, len(FIELDS))
+
+
+@functools.lru_cache(maxsize=8)
+def _numbers(phones: tuple[str, ...]) -> dict[str, int]:
+    return {symbol: number for number, symbol in enumerate(phones)}
 
 
 def _fields(phone: Phone, numbers: dict[str, int], max_place: int) -> tuple[int, ...]:

@@ -5,6 +5,7 @@ the place of the phone, keys of tokens that of their group, both as rotary posit
 how far away they stand.
 """
 
+import functools
 from typing import NamedTuple
 
 import torch
@@ -38,11 +39,14 @@ class Memory(NamedTuple):
 
 def angles_at(positions: Tensor, config: ProsodyConfig) -> Tensor:
     """Cosines and sines at positions (batch, items): (2, batch, 1, items, d_head / 2), float32."""
-    rates = config.rope_base ** (
-        -torch.arange(0, config.d_head, 2, dtype=torch.float64, device=positions.device) / config.d_head
-    )
+    rates = _rates(config.d_head, config.rope_base).to(positions.device)
     angles = positions[:, None, :, None].double() * rates
     return torch.stack([angles.cos(), angles.sin()]).float()
+
+
+@functools.lru_cache(maxsize=8)
+def _rates(d_head: int, base: float) -> Tensor:
+    return base ** (-torch.arange(0, d_head, 2, dtype=torch.float64) / d_head)
 
 
 class CrossAttention(nn.Module):
