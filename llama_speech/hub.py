@@ -269,6 +269,7 @@ def save_hub(
     folder.mkdir(parents=True, exist_ok=True)
     config.save_pretrained(folder)
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    (folder / "model.safetensors").chmod(0o644)  # like its neighbours; the library makes it private
     SpeechLlamaFeatureExtractor(config.encoder["features"]).save_pretrained(folder)
     for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "generation_config.json"):
         if (tokenizer_folder / name).is_file():
