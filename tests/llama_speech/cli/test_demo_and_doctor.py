@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from llama_speech.cli.demo import command
 from llama_speech.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -20,6 +21,22 @@ def test_demo_shows_text_language_seconds_and_speed_of_every_sample(tiny_stack, 
     assert output.count("\n  heard: ") == 3
     assert "  read:  the following letter served as a preface" in output
     assert re.search(r"^3 files, 24\.\d s of audio in .* real-time factor", output, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("called", "shown"),
+    [
+        (".venv/bin/llama-speech", ".venv/bin/llama-speech"),
+        ("/usr/bin/llama-speech", "llama-speech"),  # what the shell finds
+        ("/elsewhere/bin/llama-speech", "/elsewhere/bin/llama-speech"),
+        ("/lib/llama_speech/__main__.py", "llama-speech"),
+    ],
+)
+def test_the_demo_names_the_command_as_it_was_called(monkeypatch, tmp_path, called, shown):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", [called])
+    monkeypatch.setattr("shutil.which", lambda name: "/usr/bin/llama-speech")
+    assert command() == shown
 
 
 def test_demo_of_a_file_that_is_not_there(capsys, tiny_stack):
