@@ -45,9 +45,10 @@ class _TokenWindow:
         self._count += 1
 
     @property
-    def has_states(self) -> bool:
-        """Whether the last token came with an embedding."""
-        return bool(self._tokens) and self._tokens[-1].embedding is not None
+    def d_llama(self) -> int:
+        """Width of the embeddings the tokens come with, 0 without."""
+        last = self._tokens[-1].embedding if self._tokens else None
+        return 0 if last is None else int(last.shape[-1])
 
     def number_at(self, character: int) -> int | None:
         """Number of the token in which a character lies, None if it is not here."""
@@ -62,7 +63,7 @@ class _TokenWindow:
         """States (2 + count, d_llama) of the token before a word, its last one and `count` behind; known."""
         first, last = self.number_at(word.start), self.number_at(word.end - 1)
         start = self._count - len(self._tokens)
-        if first is None or last is None or not self.has_states:
+        if first is None or last is None:
             return None
         wanted = [first - 1, *range(last, last + count + 1)]
         rows = [
@@ -73,7 +74,8 @@ class _TokenWindow:
         if not found:
             return None
         known = torch.tensor([row is not None for row in rows])
-        return torch.stack([torch.zeros_like(found[0]) if row is None else row for row in rows]), known
+        blank = torch.zeros_like(found[0])
+        return torch.stack([blank if row is None else row for row in rows]).float().cpu(), known
 
     def drop_before(self, character: int) -> None:
         """Forget tokens that end before a character, but the last two of them."""
@@ -144,7 +146,7 @@ class FrontendStream:
         words = pending.group.words
         while pending.done < len(words):
             word, after = words[pending.done], self._after(pending)
-            need = self._pronouncer.need(word, self._tokens.has_states)
+            need = self._pronouncer.need(word, self._tokens.d_llama)
             if not self._ended and len(after) < need.words:
                 return False
             if not self._ended and need.tokens and not self._tokens.have_behind(word.end - 1, need.tokens):

@@ -168,8 +168,9 @@ class HomographChooser:
         """Phones of the likeliest reading of a word that is in `words`."""
         word = around.text.lower()
         config, item, places = self.model.config, self.words[word], self._heads[word]
-        states = None if around.states is None else around.states[None]
-        known = None if around.known is None else around.known[None]
+        states = known = None
+        if config.slots and around.states is not None and around.known is not None:
+            states, known = around.states[None].float(), around.known[None]
         scores = self.model(pad_features([feature_ids(around, config)]), states, known)[0, places]
         names = [reading.split("/")[1] for reading in config.readings[places]]
         return item.phones[names[int(scores.argmax())]]

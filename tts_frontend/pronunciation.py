@@ -64,6 +64,11 @@ class Choosers:
     states: HomographChooser | None = None
     words: HomographChooser | None = None
 
+    def of_width(self, d_llama: int) -> HomographChooser | None:
+        """The one for states of this width; that without states where the model knows another Llama."""
+        known = self.states is not None and self.states.model.config.d_llama == d_llama
+        return self.states if known else self.words
+
 
 class Pronouncer:
     """Phones of English words."""
@@ -80,12 +85,12 @@ class Pronouncer:
         self.choosers = choosers or Choosers()
         self._read = lru_cache(maxsize=_CACHED_WORDS)(self._read_uncached)
 
-    def need(self, word: SpokenWord, has_states: bool = False) -> Need:
-        """What must be known to say this word."""
+    def need(self, word: SpokenWord, d_llama: int = 0) -> Need:
+        """What must be known to say this word. d_llama: width of the Llama's states, 0 without them."""
         lower = word.text.lower()
         if self._of_user(word.text) is not None:
             return Need()
-        chooser = self.choosers.states if has_states and self.choosers.states else self.choosers.words
+        chooser = self.choosers.of_width(d_llama)
         if chooser is not None and lower in chooser.words:
             config = chooser.model.config
             return Need(tokens=config.tokens_after) if config.d_llama else Need(words=config.words_after)
@@ -115,14 +120,13 @@ class Pronouncer:
         return Neighbours(word.text, left, right, word.punctuation, vowel)
 
     def _homograph(self, word: SpokenWord, context: WordContext) -> Phones | None:
-        with_states = context.states is not None and self.choosers.states is not None
-        chooser = self.choosers.states if with_states else self.choosers.words
+        chooser = self.choosers.of_width(0 if context.states is None else context.states.shape[-1])
         if chooser is None or word.text.lower() not in chooser.words:
             return None
         before = tuple((near.text, near.punctuation) for near in context.before)
         after = tuple((near.text, near.punctuation) for near in context.after)
-        states, known = (context.states, context.known) if with_states else (None, None)
-        return chooser.choose(Surroundings(word.text, word.punctuation, before, after, states, known))
+        around = Surroundings(word.text, word.punctuation, before, after, context.states, context.known)
+        return chooser.choose(around)
 
     def _read_uncached(self, text: str) -> Phones:
         lower = text.lower()

@@ -128,6 +128,14 @@ def test_a_homograph_sees_its_lookahead_and_not_more():
     assert len([one for one in readings if one[0] == place]) == 2
 
 
+def test_another_llama_is_no_error():
+    """States of a width the homograph model does not know: the words around decide."""
+    text = "they end the record dog dog dog dog"
+    events = [replace(event, embedding=torch.ones(D_LLAMA + 3)) for event in token_events(text)]
+    stream = FrontendStream(small_pronouncer())
+    assert symbols(stream.push(events) + stream.flush()) == symbols(by_tokens(text, with_states=False))
+
+
 def test_closed_after_flush():
     stream = FrontendStream(small_pronouncer())
     assert stream.push([]) == []

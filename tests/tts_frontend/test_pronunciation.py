@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speech_core.events import SpokenWord
-from tests.pronunciation_parts import HOMOGRAPHS, small_pronouncer
+from tests.pronunciation_parts import D_LLAMA, HOMOGRAPHS, small_pronouncer
 from tts_frontend.languages.en.phones import PHONE_IDS
 from tts_frontend.pronunciation import Need, WordContext
 
@@ -62,7 +62,8 @@ def test_needs():
     assert pronouncer.need(word("the")) == Need(words=1)
     assert pronouncer.need(word("the", ",")) == Need()
     assert pronouncer.need(word("record")) == Need(words=2)
-    assert pronouncer.need(word("Record"), has_states=True) == Need(tokens=2)
+    assert pronouncer.need(word("Record"), d_llama=D_LLAMA) == Need(tokens=2)
+    assert pronouncer.need(word("Record"), d_llama=D_LLAMA + 1) == Need(words=2)  # another Llama
 
 
 def test_a_capital_gives_stress_to_what_has_none():
