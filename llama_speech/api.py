@@ -21,6 +21,8 @@ from speech_encoder.config import FeatureConfig
 if TYPE_CHECKING:
     from llama_speech.chat import ChatOptions, ChatStream
     from llama_speech.loading import LoadedModel
+    from llama_speech.speech import Speaker, Speech, VoiceSource
+    from prosody.predictor import ProsodyOptions
 
 
 class MoreOptions(TypedDict, total=False):
@@ -46,6 +48,7 @@ class ModelParts:
     languages: tuple[str, ...]  # codes the weights were trained for; empty: any
     text_languages: tuple[str, ...] = ()  # codes the Llama writes well; empty: not known
     loaded: "LoadedModel | None" = None  # the Llama and its tokenizer, for all that is more than transcribing
+    voice: "VoiceSource | None" = None  # where the voice is; it is loaded when it first speaks
 
 
 class SpeechLlama:
@@ -53,6 +56,7 @@ class SpeechLlama:
 
     def __init__(self, parts: ModelParts) -> None:
         self.parts = parts
+        self._speaker: Speaker | None = None
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -166,6 +170,22 @@ class SpeechLlama:
 
         return Chat(self._loaded(), self.languages).start(messages, chat_options(options, changes))
 
+    def speak(self, text: str, options: "ProsodyOptions | None" = None) -> "Speech":
+        """A text as sound with the times of its words. options: rate, pitch, energy, seed and more.
+
+        Raises InputError when there is nothing to say, BundleError when the bundle has no voice.
+        """
+        return self.speaker.speak(text, options)
+
+    @property
+    def speaker(self) -> "Speaker":
+        """The voice, loaded once: its `stream` speaks tokens while they come, its `say` pieces of text."""
+        if self._speaker is None:
+            from llama_speech.speech import load_speaker
+
+            self._speaker = load_speaker(self.parts.voice)
+        return self._speaker
+
     def _loaded(self) -> "LoadedModel":
         if self.parts.loaded is None:
             raise BundleError("this model has no Llama of its own: load it with llama_speech.load()")
@@ -210,6 +230,7 @@ def load(
         torch.set_num_threads(threads)
     opened = read_bundle(bundle)
     from llama_speech.loading import Placement, load_model
+    from llama_speech.speech import VoiceSource
 
     model = load_model(opened, llama, Placement(device, dtype))
     parts = ModelParts(
@@ -219,5 +240,6 @@ def load(
         opened.info.languages,
         tuple(opened.info.llama.get("languages", ())) if llama is None else (),
         model,
+        VoiceSource(bundle, llama),
     )
     return SpeechLlama(parts)

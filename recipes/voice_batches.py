@@ -11,6 +11,7 @@ from torch.nn.utils.rnn import pad_sequence
 from recipes.data.batching import BatchSampler
 from recipes.data.voice_cache import VoiceCache, VoiceItem
 from speech_synthesis.config import AcousticConfig
+from speech_synthesis.mel import split_frames
 from speech_synthesis.phone_frames import FrameInputs, SpokenPhone, spread
 
 
@@ -61,9 +62,7 @@ def make_batch(items: Sequence[VoiceItem], config: AcousticConfig) -> VoiceBatch
     ]
     frames = [torch.from_numpy(np.asarray(item.frames, np.float32)) for item in items]
     f0_hz = pad_sequence([torch.from_numpy(np.array(item.f0_hz)) for item in items], batch_first=True)
-    mel, share = pad_sequence(frames, batch_first=True).split(
-        [config.frames.num_mels, config.frames.num_bands], 2
-    )
+    mel, share, _ = split_frames(pad_sequence(frames, batch_first=True), config.frames)
     return VoiceBatch(
         inputs=FrameInputs(*padded),
         mel=mel.clamp(min=config.quietest),

@@ -61,6 +61,9 @@ class Block(nn.Module):
 class AcousticModel(nn.Module):
     """`forward` over whole utterances; `init_state`, `step` and `finish` for one that is still growing."""
 
+    mean: Tensor  # of what is added to the lines, (num_channels + 2,)
+    deviation: Tensor
+
     def __init__(self, config: AcousticConfig) -> None:
         super().__init__()
         self.config = config

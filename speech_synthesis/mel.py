@@ -66,12 +66,18 @@ def pack_frames(harmonic: Tensor, noise: Tensor, f0_hz: Tensor, config: FrameCon
     return torch.cat([log_mel, share.clamp(LEAST_SHARE, 1.0).log(), f0_hz[:, None]], 1)
 
 
+def split_frames(frames: Tensor, config: FrameConfig) -> tuple[Tensor, Tensor, Tensor]:
+    """Mel bands, shares of noise and pitch of frames: (..., num_mels), (..., num_bands), (..., 1)."""
+    mels, channels = config.num_mels, config.num_channels
+    return frames[..., :mels], frames[..., mels:channels], frames[..., channels:]
+
+
 def unpack_frames(frames: Tensor, config: FrameConfig) -> tuple[Tensor, Tensor, Tensor]:
     """Logarithms of both power densities and the pitch of frames: the opposite of `pack_frames`, smoothed.
 
     (frames, num_channels + 1) -> (frames, num_bins) twice, (frames,). Unvoiced frames are all noise.
     """
-    log_mel, log_share, f0_hz = frames.split([config.num_mels, config.num_bands, 1], dim=1)
+    log_mel, log_share, f0_hz = split_frames(frames, config)
     total = log_mel @ interpolation(config.num_mels, config)
     share = (log_share.clamp(max=0.0) @ interpolation(config.num_bands, config)).exp()
     share = torch.where(f0_hz > 0, share.clamp(LEAST_SHARE, 1.0), 1.0)

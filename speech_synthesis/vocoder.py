@@ -18,7 +18,7 @@ from speech_core.checkpoint import load_config, load_weights
 from speech_core.errors import InputError, StreamClosedError
 from speech_core.events import AudioChunk
 from speech_synthesis.config import FrameConfig, VocoderConfig
-from speech_synthesis.mel import interpolation, unpack_frames
+from speech_synthesis.mel import interpolation, split_frames, unpack_frames
 
 _TYPICAL = (-18.0, 4.0)  # mean and deviation of log-mel densities, to scale the network's input
 
@@ -120,7 +120,7 @@ class Vocoder(nn.Module):
         """The network over windows of frames: (left + frames + 1, channels) -> for each frame."""
         config = self.config
         mean, deviation = _TYPICAL
-        mels, shares, f0_hz = known.split([config.frames.num_mels, config.frames.num_bands, 1], 1)
+        mels, shares, f0_hz = split_frames(known, config.frames)
         pitch = torch.where(f0_hz > 0, (f0_hz.clamp(min=20.0) / 200.0).log(), 0.0)
         inputs = torch.cat([(mels - mean) / deviation, shares / 4, pitch, (f0_hz > 0).to(mels.dtype)], 1)
         windows = inputs.unfold(0, config.left_frames + 2, 1).flatten(1)
@@ -148,13 +148,12 @@ class Vocoder(nn.Module):
     def _filter(self, pieces: Tensor, frames: Tensor, controls: Controls) -> Tensor:
         """Windowed excitation through the envelopes: (2, frames, 2 hops) -> sound (frames, num_fft)."""
         harmonic, noise, _ = unpack_frames(frames, self.bins)
-        top = math.log(
-            self.config.frames.sample_rate / 2
-        )  # noise of variance 1 has this power over all hertz
+        top = math.log(self.config.frames.sample_rate / 2)  # noise of variance 1 has its power over all hertz
         envelopes = torch.stack([harmonic + controls.harmonic, noise + controls.noise + top])
         filters = minimum_phase(envelopes / 2)
         spectrum = (torch.fft.rfft(pieces, self.config.num_fft) * filters).sum(0)
-        return torch.fft.irfft(spectrum, self.config.num_fft)
+        sound: Tensor = torch.fft.irfft(spectrum, self.config.num_fft)
+        return sound
 
 
 def minimum_phase(log_magnitude: Tensor) -> Tensor:
@@ -166,7 +165,8 @@ def minimum_phase(log_magnitude: Tensor) -> Tensor:
     half = cepstrum.shape[-1] // 2
     fold = torch.zeros(cepstrum.shape[-1], device=cepstrum.device, dtype=cepstrum.dtype)
     fold[0], fold[half], fold[1:half] = 1.0, 1.0, 2.0
-    return torch.fft.rfft(cepstrum * fold).exp()
+    response: Tensor = torch.fft.rfft(cepstrum * fold).exp()
+    return response
 
 
 def _between(f0_hz: Tensor, hop: int) -> Tensor:

@@ -30,7 +30,6 @@ def measure_f0(audio: NDArray[np.float32], sample_rate: int, hop_samples: int) -
     window = np.hanning(size)
     pieces = (pieces - pieces.mean(1, keepdims=True)) * window
     correlation = _autocorrelation(pieces, longest + 1) / _autocorrelation(window[None], longest + 1)
-    power = correlation[:, :1] / size * window.sum()
     ratio = correlation / np.maximum(correlation[:, :1], 1e-12)
     inside = ratio[:, shortest : longest + 1]
     best = inside.max(1)
@@ -38,7 +37,7 @@ def measure_f0(audio: NDArray[np.float32], sample_rate: int, hop_samples: int) -
     is_peak[:, 1:-1] = (inside[:, 1:-1] >= inside[:, :-2]) & (inside[:, 1:-1] > inside[:, 2:])
     strong = is_peak & (inside >= 0.9 * best[:, None])
     lag = shortest + strong.argmax(1)
-    voiced = strong.any(1) & (best > _LEAST_PERIODIC) & (power[:, 0] / size > _QUIETEST)
+    voiced = strong.any(1) & (best > _LEAST_PERIODIC) & (correlation[:, 0] > _QUIETEST)
     return np.where(voiced, sample_rate / _refined(ratio, lag), 0.0)
 
 

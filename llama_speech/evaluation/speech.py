@@ -153,7 +153,7 @@ def _phone_rows(spoken: Spoken) -> list[tuple[float, ...]]:
         return []
     f0_hz = measure_f0(spoken.samples, spoken.sample_rate, _HOP_SAMPLES)
     power = frame_log_power(torch.from_numpy(spoken.samples), FrameConfig()).numpy()
-    rows = []
+    rows: list[tuple[float, ...]] = []
     for phone in spoken.phones:
         first, last = phone.start_sample // _HOP_SAMPLES, phone.end_sample // _HOP_SAMPLES
         event = phone.event

@@ -73,7 +73,8 @@ def _at_harmonics(log_amplitude: Array, f0_hz: Array) -> Array:
         position = np.minimum(number * f0_hz / hz[1], bins - 1.01)
         index = position.astype(np.int64)
         share = (position - index).astype(np.float32)
-        return log_amplitude[index, column] * (1 - share) + log_amplitude[index + 1, column] * share
+        line = log_amplitude[index, column] * (1 - share) + log_amplitude[index + 1, column] * share
+        return np.asarray(line, dtype=np.float32)
 
     share = (place - below).astype(np.float32)
     return np.asarray(value(below) * (1 - share) + value(below + 1) * share, dtype=np.float32)
@@ -106,11 +107,10 @@ class VoiceTeacher:
         symbols = "".join(letter for letter in phonemes if letter in self._hibari.vocab)
         ids = np.asarray([self._hibari.ids(phonemes)], np.int64)
         outputs = self._session.run(None, {"ids": ids, "speed": np.asarray([pace], np.float32)})
-        *parts, f0_hz, durations = (
-            np.squeeze(output, 0) if output.ndim > 1 else output for output in outputs
-        )
+        harmonic, phase, noise, free, free_phase, f0_hz = (output[0] for output in outputs[:-1])
         f0_hz = np.where(f0_hz > 40.0, f0_hz, 0.0).astype(np.float32)
-        return TeacherOutput(f"^{symbols}$", 2 * durations.astype(np.int64), *parts, f0_hz)
+        durations = 2 * outputs[-1].astype(np.int64)
+        return TeacherOutput(f"^{symbols}$", durations, harmonic, phase, noise, free, free_phase, f0_hz)
 
     def wave(self, output: TeacherOutput, seed: int = 0) -> Array:
         """Its sound at 24 kHz: (frames * hop,)."""

@@ -3,11 +3,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llama_speech.bundle import BundleInfo
+import llama_speech
+from llama_speech.bundle import BundleInfo, read_bundle
 from llama_speech.speech import Speaker, VoiceSource, load_speaker, whole_phrases
 from llama_speech.text_states import TextStates
 from prosody.predictor import ProsodyOptions
 from speech_core.errors import BundleError, InputError
+from tests.llama_speech.tiny_stack import write_bundle
 from tests.voice_parts import add_voice, small_parts
 
 INFO = BundleInfo("test", "1")
@@ -71,6 +73,20 @@ def test_states_of_the_llama_are_used_where_the_prosody_reads_them(tmp_path, tin
     assert len(heard[0].samples) != len(heard[1].samples) or not np.array_equal(
         heard[0].samples, heard[1].samples
     )
+
+
+def test_a_loaded_model_speaks(tmp_path, tiny_stack):
+    folder = write_bundle(tmp_path / "bundle", tiny_stack.llama)
+    add_voice(folder, read_bundle(folder).info)
+    model = llama_speech.load(folder, tiny_stack.llama, device="cpu", dtype="float32")
+    assert model.speaker is model.speaker
+    speech = model.speak("They stop.", ProsodyOptions(rate=0.5))
+    assert len(speech.samples) > 1.5 * len(model.speak("They stop.").samples)
+
+
+def test_a_loaded_model_without_a_voice_says_so(tiny_model):
+    with pytest.raises(BundleError, match="cannot speak"):
+        tiny_model.speak("They stop.")
 
 
 def test_what_is_missing_is_named(tiny_stack):
