@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -193,8 +193,14 @@ def _answers(
 
 
 def _context(item: EvalItem) -> list[Turn]:
-    turns = item.more.get("context") or ()
+    turns = _known(item, "context")
     return [Turn(str(turn["role"]), (str(turn["content"]),)) for turn in turns]
+
+
+def _known(item: EvalItem, name: str) -> Sequence[Any]:
+    """A list of the item's record, or of its `extra`, where the recipes put it; empty if there is none."""
+    found: Sequence[Any] = item.more.get(name) or (item.more.get("extra") or {}).get(name) or ()
+    return found
 
 
 def _item(
@@ -203,7 +209,7 @@ def _item(
     row: int,
     systems: dict[str, tuple[list[Heard], list[BatchAnswer]]],
 ) -> DialogueItem:
-    accepted = [str(answer) for answer in item.more.get("answers") or ()]
+    accepted = [str(answer) for answer in _known(item, "answers")]
     answers = {TEXT: reference.text, **{name: made[row].text for name, (_, made) in systems.items()}}
     heard = {name: found[row] for name, (found, _) in systems.items()}
     return DialogueItem(

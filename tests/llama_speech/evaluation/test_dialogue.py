@@ -81,9 +81,9 @@ def answerer(tiny_model):
 def questions(tmp_path):
     (tmp_path / "dev.jsonl").write_text("{}")
     context = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello."}]
-    items = (
+    items = (  # what the recipes write stands in `extra`
         EvalItem("a", tmp_path / "a.wav", "What is it?", "en", None, 1.0, {"answers": ["zebra"]}),
-        EvalItem("b", tmp_path / "b.wav", "Set an alarm", "en", None, 1.0, {"context": context}),
+        EvalItem("b", tmp_path / "b.wav", "Set an alarm", "en", None, 1.0, {"extra": {"context": context}}),
     )
     return EvalSet("questions", tmp_path / "dev.jsonl", items, {"no reference text": 1})
 
@@ -112,7 +112,7 @@ def test_turns_before_the_question_count(answerer, questions):
     perfect = Reader("perfect", lambda item: Heard((item.text,), item.text))
     with_context = evaluate_dialogue([questions], answerer, [perfect], CONFIG).sets[0].items[1]
     for item in questions.items:
-        item.more.pop("context", None)
+        item.more.pop("extra", None)
     alone = evaluate_dialogue([questions], answerer, [perfect], CONFIG).sets[0].items[1]
     assert with_context.answers["text"] != alone.answers["text"]
 
