@@ -71,7 +71,8 @@ def _levels(audio: Tensor, window: int, bands: Tensor) -> Tensor:
     spectrum = torch.stft(
         audio, window, window // 4, window=torch.hann_window(window), return_complex=True, center=True
     )
-    return (spectrum.abs().square().T @ bands + _FLOOR).log()
+    levels: Tensor = (spectrum.abs().square().T @ bands + _FLOOR).log()
+    return levels
 
 
 class VocoderTrainer(nn.Module):
