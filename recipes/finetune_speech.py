@@ -35,6 +35,7 @@ from recipes.data.teacher_states import TeacherStates
 from recipes.distillation import TeacherHead
 from recipes.options import option
 from recipes.phone_ctc import PhoneCtcHead, PhoneDictionary
+from recipes.processes import first_process_first
 from recipes.speech_batches import SpeechBatch, SpeechBatches
 from recipes.speech_losses import PHONES, ctc_loss, phone_labels
 from recipes.stages import stages_of
@@ -260,7 +261,15 @@ def build(config: RunConfig) -> CtcTask:
 
 
 def _targets(config: RunConfig, tokenizer: Tokenizer, cache: FeatureCache) -> tuple[list[int], Tokenizer]:
-    """The classes of this run: those it began with, those of `init`, or new ones."""
+    """The classes of this run, chosen by its first process and read by the others."""
+    with first_process_first():
+        return _chosen_targets(config, tokenizer, cache)
+
+
+def _chosen_targets(
+    config: RunConfig, tokenizer: Tokenizer, cache: FeatureCache
+) -> tuple[list[int], Tokenizer]:
+    """Those the run began with, those of `init`, or new ones."""
     path = config.loop.run_dir / "targets.json"
     if path.exists():
         return load_targets(path)

@@ -1,5 +1,6 @@
 """Batches of cached speech: features, lengths, texts, and a seed of their own for everything random."""
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,8 @@ from torch import Tensor
 from recipes.data.batching import BatchSampler, collate
 from recipes.data.features_cache import FeatureCache
 from recipes.data.teacher_states import TeacherStates
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -44,9 +47,14 @@ class SpeechBatches:
 
         share: (process, processes); each process gets batches of its own.
         """
-        chosen = (cache.lengths >= min_frames) & (cache.lengths <= max_frames)
-        if weights is not None:
-            chosen &= weights > 0
+        wanted = np.full(len(cache.lengths), True) if weights is None else weights > 0
+        chosen = wanted & (cache.lengths >= min_frames) & (cache.lengths <= max_frames)
+        left_out = int(wanted.sum() - chosen.sum())
+        if left_out:
+            logger.warning(
+                "%d of %d items are left out: shorter than %d or longer than %d frames, as much as a batch",
+                *(left_out, int(wanted.sum()), min_frames, max_frames),
+            )
         self.cache, self.seed = cache, seed
         self.teacher: TeacherStates | None = None  # set to have its states in the batches
         self.items = np.flatnonzero(chosen)

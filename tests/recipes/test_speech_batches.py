@@ -137,3 +137,14 @@ def test_a_teacher_gives_every_item_its_states(tmp_path):
             assert row[known:].isnan().all()
             if states is not None:
                 assert np.array_equal(row[:known].numpy(), states)
+
+
+def test_items_that_fit_no_batch_are_left_out_aloud(cache, caplog):
+    longest = int(cache.lengths.max())
+    batches = SpeechBatches(cache, longest - 1, seed=0)
+    count = int((cache.lengths == longest).sum())
+    assert len(batches.items) == len(TEXTS) - count
+    assert f"{count} of {len(TEXTS)} items are left out" in caplog.text
+    caplog.clear()
+    SpeechBatches(cache, longest, seed=0, weights=np.arange(len(TEXTS)) % 2.0)  # unwanted ones do not count
+    assert caplog.text == ""
