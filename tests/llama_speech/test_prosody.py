@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from llama_speech.bundle import read_bundle
 from llama_speech.cli.main import main
 from llama_speech.evaluation.prosody import (
     System,
@@ -23,9 +24,10 @@ from llama_speech.evaluation.prosody import (
 )
 from llama_speech.evaluation.scores import BootstrapConfig
 from prosody.items import ProsodySet, write_shard
-from prosody.predictor import ProsodyStream, save_prosody
+from prosody.predictor import ProsodyStream, load_prosody, save_prosody
 from prosody.targets import Targets
 from speech_core.errors import InputError
+from speech_core.events import Phone, PhoneGroup
 from tests.prosody.test_items import make_item
 from tests.prosody.texts import TINY, make_model
 
@@ -160,6 +162,21 @@ def test_the_command(folders, capsys):
     assert json.loads((folders / "out" / "prosody.json").read_text())[0]["data"] == "texts"
     assert main([*command, "--json", "--quiet"]) == 0
     assert json.loads(capsys.readouterr().out)[0]["systems"][0]["system"] == "x"
+
+
+@pytest.mark.bundle
+def test_the_shipped_model_speaks_within_a_human_range():
+    model = load_prosody(read_bundle().component("prosody"))
+    symbols = "HH AH0 L OW1".split()
+    word = tuple(Phone(symbol, 0, place, 3 - place, ".") for place, symbol in enumerate(symbols))
+    stream = ProsodyStream(model)
+    events = stream.push(PhoneGroup((*word, Phone("SIL", punctuation=".")))) + stream.flush()
+    seconds = [math.exp(event.log_duration) for event in events]
+    assert all(0.015 < one < 0.5 for one in seconds)
+    pitches = [math.exp(event.log_f0) for event in events if event.log_f0 is not None]
+    assert len(pitches) >= 3
+    assert all(60 < pitch < 400 for pitch in pitches)
+    assert events[-1].log_power < min(event.log_power for event in events[1:4])
 
 
 @pytest.mark.parametrize("options", [[], ["--data", "nameless"], ["--data", "a=b", "--system", "x"]])
