@@ -167,7 +167,7 @@ def test_the_command(folders, capsys):
 @pytest.mark.bundle
 def test_the_shipped_model_speaks_within_a_human_range():
     model = load_prosody(read_bundle().component("prosody"))
-    symbols = "HH AH0 L OW1".split()
+    symbols = ["HH", "AH0", "L", "OW1"]
     word = tuple(Phone(symbol, 0, place, 3 - place, ".") for place, symbol in enumerate(symbols))
     stream = ProsodyStream(model)
     events = stream.push(PhoneGroup((*word, Phone("SIL", punctuation=".")))) + stream.flush()
