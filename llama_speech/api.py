@@ -111,6 +111,21 @@ class SpeechLlama:
         chosen = _chosen(require_language(language, self.languages), word_timestamps, options)
         return self._run(self.parts.recognizer, chosen, audios, options)
 
+    @overload
+    def translate(
+        self,
+        audio: list[Any],
+        to: str,
+        language: str = ...,
+        method: str = ...,
+        **options: Unpack[MoreOptions],
+    ) -> list[Transcription]: ...
+
+    @overload
+    def translate(
+        self, audio: Any, to: str, language: str = ..., method: str = ..., **options: Unpack[MoreOptions]
+    ) -> Transcription: ...
+
     def translate(
         self,
         audio: Any,
@@ -218,9 +233,10 @@ def load(
 ) -> SpeechLlama:
     """Load a bundle and its Llama.
 
-    bundle: folder (default: the shipped one, or $LLAMA_SPEECH_BUNDLE).
+    bundle: folder (default: the shipped one, or $LLAMA_SPEECH_BUNDLE), also in the form of the hub.
     llama: folder, GGUF file or hub id of another Llama than the one the bundle names.
-    device: auto, cpu, cuda, cuda:1, mps. dtype: auto, float32, bfloat16, float16.
+    device: auto, cpu, cuda, cuda:1, mps, or all (the Llama spread over all GPUs).
+    dtype: auto, float32, bfloat16, float16.
     threads: CPU threads of the whole process.
     Raises BundleError or CheckpointError, in one line, if something is missing.
     """
@@ -228,10 +244,14 @@ def load(
         if threads < 1:
             raise ConfigError(f"threads is {threads}: it must be at least 1")
         torch.set_num_threads(threads)
-    opened = read_bundle(bundle)
-    from llama_speech.loading import Placement, load_model
+    from llama_speech.loading import Placement, in_hub_form, load_model
     from llama_speech.speech import VoiceSource
 
+    if bundle is not None and in_hub_form(bundle):
+        from llama_speech.hub import load_hub
+
+        return load_hub(bundle, llama, Placement(device, dtype))
+    opened = read_bundle(bundle)
     model = load_model(opened, llama, Placement(device, dtype))
     parts = ModelParts(
         model.recognizer,

@@ -184,7 +184,7 @@ class SpeechLlamaForConditionalGeneration(transformers.PreTrainedModel):  # type
         """
         from llama_speech.languages import require_language
 
-        loaded = self.loaded()
+        loaded = self.loaded(Placement(str(self.device)))
         name = require_language(language, tuple(self.config.languages)).name
         lengths = _lengths(input_features, attention_mask)
         pieces, owners = list[Tensor](), list[int]()
@@ -200,13 +200,13 @@ class SpeechLlamaForConditionalGeneration(transformers.PreTrainedModel):  # type
         padded = [[*ids, *[loaded.tokenizer.pad_id] * (longest - len(ids))] for ids in answers]
         return torch.tensor(padded, dtype=torch.int64).view(len(answers), longest)
 
-    def loaded(self) -> LoadedModel:
-        """The recognizer with its Llama, loaded at the first call."""
+    def loaded(self, placement: Placement, llama: str | os.PathLike[str] | None = None) -> LoadedModel:
+        """The recognizer with its Llama, loaded at the first call; llama: another than the config names."""
         if self._loaded is None:
             named = self.config.llama
             bundle = Bundle(Path(self.config.name_or_path or "."), BundleInfo("hub", "0", llama=named), {})
-            source = llama_source(bundle, named.get("source"))
-            engine, tokenizer, embeddings = load_llama_parts(source, Placement(str(self.device)))
+            source = llama_source(bundle, llama if llama is not None else named.get("source"))
+            engine, tokenizer, embeddings = load_llama_parts(source, placement)
             self.ctc.bind(embeddings())
             self._loaded = joined(SpeechModel(self.encoder, self.adapter, self.ctc), engine, tokenizer)
         return self._loaded
@@ -325,13 +325,18 @@ def model_card(bundle: Bundle) -> str:
     return "---\n" + "\n".join(lines) + "\n---\n\n" + body.rstrip("\n") + "\n" + use
 
 
-def load_hub(source: str | os.PathLike[str]) -> SpeechLlama:
+def load_hub(
+    source: str | os.PathLike[str],
+    llama: str | os.PathLike[str] | None = None,
+    placement: Placement | None = None,
+) -> SpeechLlama:
     """A model in the form of the hub, from a folder or a hub id, as `llama_speech.load` gives one."""
     from llama_speech.api import ModelParts, SpeechLlama
 
-    model = SpeechLlamaForConditionalGeneration.from_pretrained(source)
-    loaded, config = model.loaded(), model.config
-    known = tuple(config.llama.get("languages", ()))
+    placement = placement or Placement()
+    model = SpeechLlamaForConditionalGeneration.from_pretrained(source).to(placement.resolved())
+    loaded, config = model.loaded(placement, llama), model.config
+    known = tuple(config.llama.get("languages", ())) if llama is None else ()
     parts = ModelParts(
         loaded.recognizer, loaded.tokenizer.decode, loaded.features, tuple(config.languages), known, loaded
     )

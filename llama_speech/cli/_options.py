@@ -18,7 +18,11 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         metavar="LLAMA",
         help="folder, GGUF file or hub id of the Llama (default: the bundle's own)",
     )
-    group.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (default: auto)")
+    group.add_argument(
+        "--device",
+        default="auto",
+        help="auto, cpu, cuda, cuda:1, mps; all: spread the Llama over all GPUs (default: auto)",
+    )
     group.add_argument(
         "--dtype",
         default="auto",

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+import llama_speech
 from llama_speech.bundle import BundleInfo, read_bundle, write_manifest
 from speech_core.audio import load_audio
 from speech_core.errors import CheckpointError, InputError
@@ -101,6 +102,8 @@ def test_it_loads_as_a_whole_model(folder, tiny_model):
     from llama_speech.hub import load_hub
 
     model = load_hub(folder)
+    again = llama_speech.load(folder, device="cpu", dtype="float32")
+    assert again.transcribe(SAMPLES[2]).text == model.transcribe(SAMPLES[2]).text
     assert model.languages == ("en", "es")
     assert model.transcribe(SAMPLES[2]).text == tiny_model.transcribe(SAMPLES[2]).text
     assert model.chat([{"role": "user", "content": "Hi"}], max_tokens=3).answer().token_ids

@@ -132,6 +132,7 @@ def test_calls_of_the_model_are_parsed(folders, tmp_path, monkeypatch):
     folder = folders["Llama-3.2-1B"]
     model = llama_speech.load(write_bundle(tmp_path / "b", folder), folder, device="cpu", dtype="float32")
     loaded = model.parts.loaded
+    assert loaded is not None
     call = '{"name": "weather", "parameters": {"city": "Rome"}}'
     script = [*loaded.tokenizer.encode("<|python_tag|>" + call), SPECIAL.index("<|eom_id|>")]
     plain, steps = loaded.engine.run, list[int]()

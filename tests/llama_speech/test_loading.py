@@ -105,3 +105,18 @@ def test_places_that_cannot_be(tiny_stack, options, message):
 def test_automatic_device():
     assert Placement().resolved().type in ("cpu", "cuda")
     assert Placement("cpu").resolved() == torch.device("cpu")
+
+
+def test_all_devices_spread_the_llama(tiny_stack):
+    """By transformers and accelerate, which on this machine means the CPU; the answers stay the same."""
+    import llama_speech
+    from speech_adapter.engine import TransformersEngine
+
+    question = [{"role": "user", "content": "Hello"}]
+    answers = []
+    for device in ("cpu", "all"):
+        model = llama_speech.load(tiny_stack.bundle, tiny_stack.llama, device=device, dtype="float32")
+        answers.append(model.chat(question, max_tokens=6).answer())
+    assert model.parts.loaded is not None
+    assert isinstance(model.parts.loaded.engine, TransformersEngine)
+    assert answers[0] == answers[1]
