@@ -29,11 +29,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from recipes import options, training_loop
+from recipes import training_loop
 from recipes.data.augment import SpecAugmentConfig, spec_augment
 from recipes.data.features_cache import FeatureCache
 from recipes.mixture import MixtureConfig, Target, item_weights, target_of
 from recipes.options import option
+from recipes.recipe import held_out_figures, run_recipe
 from recipes.speech_batches import SpeechBatch, SpeechBatches
 from recipes.stages import stages_of
 from recipes.text_as_speech import Disturbance, disturb, join_texts
@@ -42,7 +43,6 @@ from speech_adapter.llama import FrozenLlama, LlamaOptions, load_llama
 from speech_adapter.model import SpeechModel, load_speech_model, save_speech_model
 from speech_adapter.prompts import Speech, end_of_turn_id, recognition_turns, render
 from speech_adapter.sequence import InputSequence, answer_places, build_sequence, pad_sequences
-from speech_core.checkpoint import write_json
 from speech_core.errors import ConfigError
 
 logger = logging.getLogger(__name__)
@@ -186,12 +186,7 @@ class LlamaStageTask:
     @torch.no_grad()
     def evaluate(self, model: nn.Module) -> Metrics:
         """Cross-entropy and share of tokens foreseen on held-out speech."""
-        figures: dict[str, list[float]] = {}
-        for batch in self.held_out:
-            loss, metrics = model(batch)
-            for name, value in {"loss": float(loss), **metrics}.items():
-                figures.setdefault(f"held_out_{name}", []).append(value)
-        return {name: training_loop.mean_of_numbers(values) for name, values in figures.items()}
+        return held_out_figures(model, self.held_out)
 
     def export(self, model: nn.Module, folder: Path, training: dict[str, Any]) -> None:
         """Encoder, adapter and CTC head, with the record of the stages before."""
@@ -246,11 +241,7 @@ def _some(path: Path, config: RunConfig) -> list[SpeechBatch]:
 
 def main(argv: list[str] | None = None) -> None:
     """Run the recipe from the command line."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
-    config = options.parse(RunConfig, __doc__ or "", argv)
-    config.loop.run_dir.mkdir(parents=True, exist_ok=True)
-    write_json(config.loop.run_dir / "run.json", options.to_dict(config))
-    training_loop.run(build(config), config.loop)
+    run_recipe(RunConfig, build, __doc__ or "", argv)
 
 
 if __name__ == "__main__":

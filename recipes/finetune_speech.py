@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from llama_speech.evaluation.scores import Metric, count_edits, error_rate, prepare_texts
-from recipes import options, training_loop
+from recipes import training_loop
 from recipes.ctc_targets import CtcTargets, choose_vocabulary, load_targets, save_targets, train_small_units
 from recipes.data.augment import SpecAugmentConfig, spec_augment
 from recipes.data.features_cache import FeatureCache
@@ -36,6 +36,7 @@ from recipes.distillation import TeacherHead
 from recipes.options import option
 from recipes.phone_ctc import PhoneCtcHead, PhoneDictionary
 from recipes.processes import first_process_first
+from recipes.recipe import run_recipe
 from recipes.speech_batches import SpeechBatch, SpeechBatches
 from recipes.speech_losses import PHONES, ctc_loss, phone_labels
 from recipes.stages import stages_of
@@ -44,7 +45,7 @@ from speech_adapter.adapter import SpeechAdapter
 from speech_adapter.config import ADAPTER_PRESETS
 from speech_adapter.ctc import CtcHead
 from speech_adapter.model import SpeechModel, load_speech_model, read_token_embeddings, save_speech_model
-from speech_core.checkpoint import load_config, load_weights, write_json
+from speech_core.checkpoint import load_config, load_weights
 from speech_core.errors import ConfigError
 from speech_core.masks import Chunking
 from speech_encoder.config import ENCODER_PRESETS, EncoderConfig
@@ -343,11 +344,7 @@ def _some(path: Path, config: RunConfig) -> list[SpeechBatch]:
 
 def main(argv: list[str] | None = None) -> None:
     """Run the recipe from the command line."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
-    config = options.parse(RunConfig, __doc__ or "", argv)
-    config.loop.run_dir.mkdir(parents=True, exist_ok=True)
-    write_json(config.loop.run_dir / "run.json", options.to_dict(config))
-    training_loop.run(build(config), config.loop)
+    run_recipe(RunConfig, build, __doc__ or "", argv)
 
 
 if __name__ == "__main__":

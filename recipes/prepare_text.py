@@ -19,12 +19,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from random import Random
 
-from recipes.text_forms import MONTHS, NAMES, PLACES, THINGS
+from recipes.text_forms import NAMES, PLACES, THINGS
 from recipes.text_templates import DOCUMENTS, GROUPS, Group
 from tts_frontend.config import NormalizerConfig
 from tts_frontend.inventory import Reading, View, best_reading
 from tts_frontend.labels import Label, Unsolved, infer
 from tts_frontend.languages import Language, load_language
+from tts_frontend.languages.en.lexicon import MONTHS
 from tts_frontend.normalizer_rules import RuleNormalizer, Spoken, spoken_text
 from tts_frontend.text_tokens import cut
 

@@ -16,13 +16,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from recipes import options, training_loop
+from recipes import training_loop
 from recipes.data.features_cache import FeatureCache
 from recipes.data.statistics import feature_statistics
 from recipes.options import option
+from recipes.recipe import held_out_figures, run_recipe
 from recipes.speech_batches import SpeechBatch, SpeechBatches
 from recipes.training_loop import LoopConfig, Metrics
-from speech_core.checkpoint import save_component, write_json
+from speech_core.checkpoint import save_component
 from speech_encoder.best_rq import BestRq, BestRqOutput
 from speech_encoder.config import BEST_RQ_PRESETS, ENCODER_PRESETS
 from speech_encoder.conformer import SpeechEncoder
@@ -92,12 +93,7 @@ class PretrainTask:
     @torch.no_grad()
     def evaluate(self, model: nn.Module) -> Metrics:
         """Masked loss and accuracy of every book on held-out items, always with the same masks."""
-        figures: dict[str, list[float]] = {}
-        for batch in self.held_out:
-            loss, metrics = model(batch)
-            for name, value in {"loss": float(loss), **metrics}.items():
-                figures.setdefault(f"held_out_{name}", []).append(value)
-        return {name: training_loop.mean_of_numbers(values) for name, values in figures.items()}
+        return held_out_figures(model, self.held_out)
 
     def export(self, model: nn.Module, folder: Path, training: dict[str, Any]) -> None:
         """The encoder alone, and the quantizer beside it."""
@@ -138,11 +134,7 @@ def build(config: RunConfig) -> PretrainTask:
 
 def main(argv: list[str] | None = None) -> None:
     """Run the recipe from the command line."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
-    config = options.parse(RunConfig, __doc__ or "", argv)
-    config.loop.run_dir.mkdir(parents=True, exist_ok=True)
-    write_json(config.loop.run_dir / "run.json", options.to_dict(config))
-    training_loop.run(build(config), config.loop)
+    run_recipe(RunConfig, build, __doc__ or "", argv)
 
 
 if __name__ == "__main__":

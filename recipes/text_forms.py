@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from random import Random
 
+from tts_frontend.languages.en.lexicon import MONTHS
+
 Form = Callable[[Random], str]
 
 NAMES = [
@@ -61,20 +63,6 @@ THINGS = [
     "tickets",
     "votes",
     "workers",
-]
-MONTHS = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
 ]
 
 

@@ -25,12 +25,12 @@ from prosody.likelihood import ProsodyBatch, fixed_batches, nats
 from prosody.model import ProsodyModel
 from prosody.predictor import save_prosody
 from prosody.targets import measure_normalisation
-from recipes import options, training_loop
+from recipes import training_loop
 from recipes.data.batching import BatchSampler
 from recipes.options import option
 from recipes.prosody_batches import ProsodyBatches
+from recipes.recipe import run_recipe
 from recipes.training_loop import LoopConfig, Metrics
-from speech_core.checkpoint import write_json
 from speech_core.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -174,11 +174,7 @@ def build(config: RunConfig) -> ProsodyTask:
 
 def main(argv: list[str] | None = None) -> None:
     """Run the recipe from the command line."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
-    config = options.parse(RunConfig, __doc__ or "", argv)
-    config.loop.run_dir.mkdir(parents=True, exist_ok=True)
-    write_json(config.loop.run_dir / "run.json", options.to_dict(config))
-    training_loop.run(build(config), config.loop)
+    run_recipe(RunConfig, build, __doc__ or "", argv)
 
 
 if __name__ == "__main__":

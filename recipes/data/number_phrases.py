@@ -8,26 +8,13 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from tts_frontend.languages.en.lexicon import MONTHS
 from tts_frontend.languages.en.numbers import cardinal, ordinal, year
 
 _TENS_AND_ONES = re.compile(
     r"\b(twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety) (?!hundred|thousand)(\w+)"
 )
 
-_MONTHS = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-]
 _THINGS = [
     "men",
     "women",
@@ -114,7 +101,7 @@ def _time(rng: np.random.Generator) -> str:
 
 
 def _date(rng: np.random.Generator) -> str:
-    day, month = spell_ordinal(int(rng.integers(1, 32))), str(rng.choice(_MONTHS))
+    day, month = spell_ordinal(int(rng.integers(1, 32))), str(rng.choice(MONTHS))
     frame = str(rng.choice(["We leave on the {} of {}.", "What happens on the {} of {}?", "the {} of {}"]))
     return frame.format(day, month)
 
