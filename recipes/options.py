@@ -1,7 +1,7 @@
 """Command lines made from frozen dataclasses: one option for each field, hyphens or underscores.
 
-Nested dataclasses are flattened; a list field takes several values, and may be given again for more. Options are declared once, in their
-dataclass, with the help text in the field's metadata.
+Nested dataclasses are flattened; a list field takes several values, and may be given again for more. Options
+are declared once, in their dataclass, with the help text in the field's metadata.
 """
 
 import argparse

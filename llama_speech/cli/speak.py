@@ -159,7 +159,7 @@ class _WaveFile(_Write):
     def __call__(self, chunk: "AudioChunk") -> None:
         if self._file is None:
             self._raw = self._path.open("wb")
-            self._file = wave.open(self._raw, "wb")
+            self._file = wave.open(self._raw, "wb")  # noqa: SIM115 (closed with this object)
             self._file.setparams((1, 2, self._rate, 0, "NONE", ""))
         self._file.writeframes(_pcm(chunk))
 
