@@ -1,6 +1,7 @@
 """`llama-speech normalize`: write text as it is said: numbers, dates, money, abbreviations, Markdown.
 
-Needs no weights: the reading rules work alone.
+English readings are chosen by the trained tagger with the Llama's states; with --no-llama by the tagger
+alone, with --rules by the rules alone. Other languages have rules alone.
 """
 
 import argparse
@@ -9,7 +10,10 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, TextIO
 
+from llama_speech.cli._options import UsageError
+
 if TYPE_CHECKING:
+    from llama_speech.normalization import Chooser, TextReader
     from tts_frontend.config import NormalizerConfig
     from tts_frontend.normalizer_rules import Spoken
 
@@ -18,7 +22,7 @@ STDIN = "-"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
-    from tts_frontend.config import LANGUAGES, SENTENCE_LOOKAHEAD
+    from tts_frontend.config import LANGUAGES, RIGHT_CONTEXT, SENTENCE_LOOKAHEAD
 
     parser.add_argument("text", nargs="?", default=STDIN, help="what to read; - or nothing: standard input")
     parser.add_argument(
@@ -33,10 +37,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--lookahead",
         type=int,
-        default=SENTENCE_LOOKAHEAD,
+        default=RIGHT_CONTEXT,
         metavar="TOKENS",
-        help=f"tokens behind a word that may be looked at, 0 to {SENTENCE_LOOKAHEAD} (default: all)",
+        help=f"tokens behind what is read that may be looked at, 0 to {SENTENCE_LOOKAHEAD} (default: "
+        f"{RIGHT_CONTEXT})",
     )
+    group = parser.add_argument_group("choice of readings")
+    group.add_argument("--rules", action="store_true", help="by the rules alone: nothing is loaded")
+    group.add_argument("--no-llama", action="store_true", help="by the tagger without the Llama's states")
+    group.add_argument("--model", metavar="FOLDER", help="bundle with the tagger (default: the shipped one)")
+    group.add_argument("--llama", metavar="FOLDER", help="folder of the Llama (default: the bundle's own)")
     group = parser.add_argument_group("locale")
     group.add_argument(
         "--date-order", default="mdy", choices=["mdy", "dmy"], help="of 1/4/2024 (default: mdy)"
@@ -60,15 +70,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print one line for each line of text."""
-    config = _config(args)
+    from llama_speech.normalization import TextReader
+
+    config, chooser = _config(args), _chooser(args)
+    reader = TextReader(config, chooser, args.explain)
     lines = _stdin_lines(sys.stdin) if args.text == STDIN else iter([args.text])
     if args.json or args.explain:
         write = _json_lines if args.json else _explained_lines
-        for line in write(_spoken_lines(lines, config, args.explain)):
+        for line in write(_spoken_lines(lines, reader)):
             print(line, flush=True)
     else:
-        _write_text(lines, config)
+        _write_text(lines, reader)
     return 0
+
+
+def _chooser(args: argparse.Namespace) -> "Chooser":
+    from llama_speech.normalization import RULES_ALONE, load_chooser
+
+    if args.rules and (args.no_llama or args.model or args.llama):
+        raise UsageError("--rules loads nothing: leave out --no-llama, --model and --llama")
+    if args.no_llama and args.llama:
+        raise UsageError("--llama and --no-llama contradict each other: give one of them")
+    if args.rules or args.language != "en":
+        return RULES_ALONE
+    return load_chooser(args.model, args.llama, not args.no_llama)
 
 
 def _config(args: argparse.Namespace) -> "NormalizerConfig":
@@ -92,11 +117,11 @@ def _stdin_lines(stream: TextIO) -> Iterator[str]:
         yield piece
 
 
-def _write_text(pieces: Iterable[str], config: "NormalizerConfig") -> None:
+def _write_text(pieces: Iterable[str], normalizer: "TextReader") -> None:
     """Print the spoken text as soon as it is certain."""
-    from tts_frontend.normalizer_rules import RuleNormalizer, TextJoiner
+    from tts_frontend.normalizer_rules import TextJoiner
 
-    normalizer, joiner, last = RuleNormalizer(config), TextJoiner(), "\n"
+    joiner, last = TextJoiner(), "\n"
     for piece in pieces:
         text = "".join(joiner.add(spoken.text) for spoken in normalizer.push(piece))
         sys.stdout.write(text)
@@ -106,13 +131,8 @@ def _write_text(pieces: Iterable[str], config: "NormalizerConfig") -> None:
     sys.stdout.write(text if (text or last)[-1:] == "\n" else text + "\n")
 
 
-def _spoken_lines(
-    pieces: Iterable[str], config: "NormalizerConfig", explain: bool
-) -> Iterator[tuple[str, list["Spoken"]]]:
+def _spoken_lines(pieces: Iterable[str], normalizer: "TextReader") -> Iterator[tuple[str, list["Spoken"]]]:
     """Every written line with what is said for it; offsets count from the start of the line."""
-    from tts_frontend.normalizer_rules import RuleNormalizer
-
-    normalizer = RuleNormalizer(config, explain=explain)
     written, start, line = "", 0, list["Spoken"]()
     for piece in _and_none(pieces):
         written += piece or ""
@@ -146,7 +166,8 @@ def _json_lines(lines: Iterable[tuple[str, list["Spoken"]]]) -> Iterator[str]:
             }
             if spoken.considered:
                 token["considered"] = [
-                    {"rule": r.rule, "spoken": r.spoken, "score": r.score} for r in spoken.considered
+                    {"rule": r.rule, "spoken": r.spoken, "score": r.score, **_odds(spoken, r.rule)}
+                    for r in spoken.considered
                 ]
             tokens.append(token)
         yield json.dumps(
@@ -164,4 +185,12 @@ def _explained_lines(lines: Iterable[tuple[str, list["Spoken"]]]) -> Iterator[st
                 continue
             yield f"  {written[spoken.start : spoken.end]!r}: {spoken.rule}, {spoken.text.strip()!r}"
             for reading in spoken.considered:
-                yield f"    {reading.score:5.1f} {reading.rule:20} {reading.spoken!r}"
+                odds = _odds(spoken, reading.rule).get("probability")
+                share = "" if odds is None else f" {100 * odds:5.1f} %"
+                yield f"    {reading.score:5.1f}{share} {reading.rule:20} {reading.spoken!r}"
+
+
+def _odds(spoken: "Spoken", rule: str) -> dict[str, float]:
+    """What the tagger gave a rule there, if it was asked."""
+    found = dict(spoken.odds).get(rule)
+    return {} if found is None else {"probability": round(found, 4)}

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import subprocess
 import sys
 
@@ -10,8 +11,8 @@ import pytest
 from llama_speech.cli.main import main
 
 
-def run(capsys, *arguments):
-    code = main(["normalize", *arguments])
+def run(capsys, *arguments, by=("--rules",)):
+    code = main(["normalize", *by, *arguments])
     assert code == 0
     return capsys.readouterr().out
 
@@ -49,13 +50,41 @@ def test_options_change_the_reading(capsys):
 
 
 def test_wrong_options_are_one_line(capsys):
-    assert main(["normalize", "--lookahead", "99", "x"]) == 1
+    assert main(["normalize", "--rules", "--lookahead", "99", "x"]) == 1
     assert capsys.readouterr().err.count("\n") == 1
+    for wrong in (["--rules", "--no-llama"], ["--no-llama", "--llama", "x"]):
+        assert main(["normalize", *wrong, "x"]) == 2
+        assert capsys.readouterr().err.strip().count("\n") == 0
+
+
+def test_spanish_is_read_by_rules(capsys):
+    assert run(capsys, "--language", "es", "5 km", by=()) == "cinco kil\u00f3metros\n"
+
+
+@pytest.mark.bundle
+def test_the_shipped_tagger_chooses(capsys):
+    text = "St. John lives on Oak St. since 1984 and chapter IV."
+    said = "saint John lives on Oak street since nineteen eighty four and chapter four.\n"
+    assert run(capsys, text, by=("--no-llama",)) == said
+    assert run(capsys, text, by=()) == said
+    explained = run(capsys, "--explain", "St. John", by=("--no-llama",))
+    assert re.search(r"[0-9.]+ % saint", explained)
+
+
+@pytest.mark.bundle
+def test_the_tagger_starts_without_torch():
+    code = (
+        "import sys; from llama_speech.cli.main import main; main(['normalize', '--no-llama', 'St. John']);"
+        "assert not {'torch', 'transformers'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "saint John\n"
 
 
 def test_no_model_library_is_loaded():
     code = (
-        "import sys; from llama_speech.cli.main import main; main(['normalize', '5 km']);"
+        "import sys; from llama_speech.cli.main import main; main(['normalize', '--rules', '5 km']);"
         "assert not {'torch', 'transformers', 'numpy'} & set(sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

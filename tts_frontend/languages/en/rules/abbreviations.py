@@ -26,6 +26,7 @@ SENTENCE_GOES_ON = re.compile(r",?;? [a-z\d(&]|,|;|:|\)")
 HOUSE_BEFORE = re.compile(
     r"\b\d+[A-Za-z]? (?:[NSEW]\.? |North |South |East |West )?(?:[A-Z][\w'’]*\.? |\d+(?:st|nd|rd|th) ){1,3}$"
 )
+NUMBERED_STREET = re.compile(r" \d+(?:st|nd|rd|th) (?:[Ss]t|Street|Ave|Avenue|Rd|Road)\b")
 INITIAL_AFTER = re.compile(r" ?[A-Z]\.")
 STREET_BEFORE = re.compile(r"(?:[A-Z][a-z'’]+|\d+(?:st|nd|rd|th)) $")
 
@@ -215,7 +216,9 @@ def state_old(m: Match) -> str:
     r"(?:NE|NW|SE|SW|[NSEW])\b\.?",
     "a",
     lambda m: (
-        5.0
+        9.0
+        if m.follows(re.compile(r"\b\d+ $")) and m.precedes(NUMBERED_STREET)
+        else 5.0
         if m.follows(re.compile(r"\b\d+ $"))
         and m.precedes(re.compile(r" (?:[A-Z][a-z]+|\d+(?:st|nd|rd|th)) ?\w*"))
         else 3.5

@@ -11,6 +11,8 @@ from tts_frontend.languages.en.rules.letters import UNSAYABLE, spell
 
 ELECTRONIC = RuleSet("electronic")
 
+DOTTED_DATE = re.compile(r"[0-3]?\d\.[0-3]?\d\.(?:19|20)\d\d")
+
 
 @ELECTRONIC.rule(
     r"\d+", "0", lambda m: 6.0 if in_electronic(m) else 0.0, cases=[("mail@a{123}.com", "one two three")]
@@ -60,7 +62,7 @@ def camel_case(m: Match) -> str:
 @ELECTRONIC.rule(
     r"\d+(?:\.\d+){2,}",
     "0",
-    lambda m: 6.5,
+    lambda m: 3.0 if DOTTED_DATE.fullmatch(m.text) else 6.5,
     cases=[("2.0.1", "two point zero point one"), ("10.15.7", "ten point fifteen point seven")],
 )
 def version(m: Match) -> str | None:

@@ -128,7 +128,7 @@ def _cardinal_score(m: Match) -> float:
 
 
 @ROMAN.rule(
-    r"[IVXLCDM]+(?![A-Za-z])",
+    r"[IVXLCDM]+(?![A-Za-z\d])",
     "a",
     _cardinal_score,
     cases=[("IV", "four"), ("XLII", "forty two"), ("MCMXC", "one thousand nine hundred ninety")],
@@ -169,7 +169,7 @@ def _ordinal_score(m: Match) -> float:
 
 
 @ROMAN.rule(
-    r"[IVXLCDM]+(?![A-Za-z])",
+    r"[IVXLCDM]+(?![A-Za-z\d])",
     "a",
     _ordinal_score,
     cases=[("VIII", "the eighth"), ("XVI", "the sixteenth"), ("III", "the third")],
