@@ -1,0 +1,66 @@
+import argparse
+import subprocess
+import sys
+
+import pytest
+
+from llama_speech.cli import serve
+from llama_speech.cli._options import UsageError
+from speech_core.errors import ConfigError
+
+
+def config_of(*arguments):
+    parser = argparse.ArgumentParser()
+    serve.add_arguments(parser)
+    return serve.read_config(parser.parse_args(arguments))
+
+
+def test_options_win_over_the_environment(monkeypatch):
+    monkeypatch.setenv("LLAMA_SPEECH_SERVE_PORT", "9000")
+    monkeypatch.setenv("LLAMA_SPEECH_SERVE_MAX_SESSIONS", "3")
+    config = config_of(
+        "--max-sessions", "2", "--origin", "https://a.example", "--origin", "https://b.example"
+    )
+    assert (config.port, config.limits.max_sessions) == (9000, 2)
+    assert config.origins == ("https://a.example", "https://b.example")
+    assert (config.host, config.api_keys) == ("127.0.0.1", ())
+
+
+def test_an_open_door_has_to_be_asked_for(tmp_path):
+    with pytest.raises(UsageError, match="--api-key-file, or --insecure"):
+        config_of("--host", "0.0.0.0")
+    assert config_of("--host", "0.0.0.0", "--insecure").api_keys == ()
+    keys = tmp_path / "keys"
+    keys.write_text("# ours\none\n\n two \n")
+    assert config_of("--host", "0.0.0.0", "--api-key-file", str(keys)).api_keys == ("one", "two")
+
+
+@pytest.mark.parametrize("content", [None, "", "# none\n", "schlüssel\n"])
+def test_a_file_without_keys_is_no_lock(tmp_path, content):
+    keys = tmp_path / "keys"
+    if content is not None:
+        keys.write_text(content, encoding="utf-8")
+    with pytest.raises(UsageError, match="keys"):
+        config_of("--api-key-file", str(keys))
+
+
+def test_half_a_certificate_is_refused():
+    with pytest.raises(ConfigError, match="go together"):
+        config_of("--tls-cert", "a.pem")
+
+
+def test_the_self_check_runs_as_a_command(tiny_stack):
+    command = [
+        sys.executable,
+        "-m",
+        "llama_speech",
+        "serve",
+        "--self-check",
+        "--port",
+        "0",
+        *tiny_stack.options,
+    ]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "answer complete" in result.stdout
+    assert "answers are written, not spoken" in result.stderr
