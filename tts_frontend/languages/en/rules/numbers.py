@@ -215,8 +215,6 @@ def calibre(m: Match) -> str | None:
 def _magnitude_score(m: Match) -> float:
     if m[2] in ("bn", "mn", "tn"):
         return 5.0
-    if m[1].isdecimal() and m.precedes(STREET_AFTER):
-        return 0.4  # a house: "221B Baker St."
     return 4.5 if m[2] in "kKMB" and "." in m[1] else 2.8 if m[2] in "kKMB" else 0.5
 
 
@@ -226,8 +224,10 @@ def _magnitude_score(m: Match) -> float:
     _magnitude_score,
     cases=[("5k", "five thousand"), ("1.2M", "one point two million"), ("3bn", "three billion")],
 )
-def magnitude(m: Match) -> str:
+def magnitude(m: Match) -> str | None:
     """A number with a short magnitude: "1.2M" is "one point two million"."""
+    if m[1].isdecimal() and m.precedes(STREET_AFTER):
+        return None  # a house: "221B Baker St."
     return f"{amount_words(m[1], m.options.number_and, m.options.zero)} {MAGNITUDES[m[2]]}"
 
 
