@@ -31,7 +31,7 @@ def g2p_en_reader(checkpoint: Path) -> Read:
     @torch.inference_mode()
     def read(word: str) -> Phones:
         hidden = torch.zeros(1, encoder.hidden_size)
-        for letter in [*word, "</s>"]:
+        for letter in [*word.lower(), "</s>"]:
             number = letters.index(letter) if letter in letters else 1
             hidden = encoder(weights["enc_emb"][number][None], hidden)
         found, number = [], symbols.index("<s>")

@@ -6,6 +6,7 @@
 
 The words are those of the test families (see train_pronunciation), which our model has not seen; both peers
 may have. Every pronunciation that a dictionary gives counts as right: all variants of CMUdict, and misaki's.
+Names are given with a capital, as they are written.
 Prints a table; the file takes the scores as a bundle's card wants them.
 """
 
@@ -96,9 +97,11 @@ def score_with_interval(
 
 def systems(config: RunConfig) -> dict[str, Read]:
     """Everything that reads, by name."""
+    gold = LetterReader.load(config.letters)
     found: dict[str, Read] = {
         "llama-speech": LetterReader.load(config.letters).read,
         "llama-speech, greedy": LetterReader.load(config.letters, beam=1).read,
+        "llama-speech, gold style": lambda word: gold.read(word, "gold"),
     }
     if config.g2p_en:
         found["g2p-en 2.1.0 network"] = g2p_en_reader(config.g2p_en)
@@ -117,7 +120,7 @@ def run(config: RunConfig, show: Callable[[str], None]) -> list[dict[str, object
         words = [words[n] for n in random.permutation(len(words))[: config.words]]
         for system, read in readers.items():
             start = time.process_time()
-            found = [read(word.word) for word in words]
+            found = [read(word.word.capitalize() if name == "names" else word.word) for word in words]
             milliseconds = (time.process_time() - start) * 1000 / len(words)
             figures = score_with_interval(words, found, config.seed)
             show(_row(name, len(words), system, figures, milliseconds))

@@ -221,8 +221,8 @@ class LettersTask:
     def evaluate(self, model: nn.Module) -> Metrics:
         """Errors of greedy reading on held-out words of the first source."""
         letters: LetterModel = model.letters  # type: ignore[assignment]
-        reader = LetterReader(letters, beam=1, style=self.config.sources[0])
-        return score([(reader.read(entry.word), [entry.phones]) for entry in self.held_out])
+        reader, style = LetterReader(letters, beam=1), self.config.sources[0]
+        return score([(reader.read(entry.word, style), [entry.phones]) for entry in self.held_out])
 
     def export(self, model: nn.Module, folder: Path, training: dict[str, Any]) -> None:
         """The model alone."""

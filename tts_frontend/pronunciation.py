@@ -161,8 +161,8 @@ class Pronouncer:
         """What the letters sound like, in another script too; without a model they are spelled."""
         latin = to_latin(text)
         if latin != text.lower():
-            return self._read(latin) if latin else ()
-        return (self._letters.read(latin) if self._letters else ()) or spell(latin)
+            return self._read(latin.capitalize() if text[:1].isupper() else latin) if latin else ()
+        return (self._letters.read(text) if self._letters else ()) or spell(latin)
 
 
 def _capital_stress(text: str, phones: Phones) -> Phones:

@@ -23,6 +23,8 @@ Phones = tuple[str, ...]
 LETTERS = "abcdefghijklmnopqrstuvwxyz'"
 """Letter ids count from 1; 0 is outside the word."""
 _MAX_LETTERS = 64
+NAMES, RARE = "cmu", "silver"
+"""Styles: the dictionary most like an unknown name, and the one most like any other unknown word."""
 
 
 @dataclass(frozen=True)
@@ -115,11 +117,10 @@ class _Path(NamedTuple):
 class LetterReader:
     """Reads words with a model. beam 1 is greedy."""
 
-    def __init__(self, model: LetterModel, beam: int = 4, style: str = "gold") -> None:
-        if beam < 1 or style not in model.config.styles:
-            raise ConfigError(f"need beam >= 1 and one of the styles {', '.join(model.config.styles)}")
+    def __init__(self, model: LetterModel, beam: int = 4) -> None:
+        if beam < 1:
+            raise ConfigError(f"beam is {beam}, must be at least 1")
         self.model, self.beam = model.eval(), beam
-        self._style = model.config.styles.index(style)
         self._phones = [tuple(label.split()) for label in model.config.labels]
         self._vowels = [sum(phone[-1] in "012" for phone in phones) for phones in self._phones]
         self._primaries = [sum(phone[-1] == "1" for phone in phones) for phones in self._phones]
@@ -132,23 +133,30 @@ class LetterReader:
         return cls(model, beam)
 
     @torch.inference_mode()
-    def read(self, word: str) -> Phones:
-        """Phones of a word; () when it has no letters."""
+    def read(self, word: str, style: str = "") -> Phones:
+        """Phones of a word; () when it has no letters.
+
+        style: the dictionary whose conventions it follows; by default NAMES for a word with a capital, else
+        RARE. Raises ConfigError for one the model does not know.
+        """
+        style = style or (NAMES if word[:1].isupper() else RARE)
+        if style not in self.model.config.styles:
+            raise ConfigError(f"style is {style!r}: use one of {', '.join(self.model.config.styles)}")
         ids = letter_ids(word)
         if not ids:
             return ()
         paths = [_Path(0.0, (), 0, 0)]
-        for surroundings in self._surroundings(ids):
+        for surroundings in self._surroundings(ids, self.model.config.styles.index(style)):
             paths = self._extend(paths, surroundings)
         best = next((path for path in paths if path.primaries == 1), paths[0])
         return _with_primary([phone for label in best.labels for phone in self._phones[label]])
 
-    def _surroundings(self, ids: Sequence[int]) -> Tensor:
+    def _surroundings(self, ids: Sequence[int], style: int) -> Tensor:
         """(letters, d_model)"""
         window = self.model.config.window
         padded = torch.tensor([0] * window + list(ids) + [0] * window)
-        style = torch.full((len(ids),), self._style)
-        return self.model.surroundings(padded.unfold(0, 2 * window + 1, 1), style)
+        styles = torch.full((len(ids),), style)
+        return self.model.surroundings(padded.unfold(0, 2 * window + 1, 1), styles)
 
     def _extend(self, paths: list[_Path], surroundings: Tensor) -> list[_Path]:
         """The best beginnings with one letter more, best first."""

@@ -137,4 +137,4 @@ def test_a_regular_language_is_learnt(tmp_path):
     assert evaluation["step"] == 120
     assert evaluation["phone_errors_without_stress"] < 0.05
     reader = LetterReader.load(tmp_path / "run" / "export" / "letters")
-    assert [phone[:2] for phone in reader.read("baxot")] == ["B", "AE", "K", "S", "OW", "T"]
+    assert [phone[:2] for phone in reader.read("baxot", "gold")] == ["B", "AE", "K", "S", "OW", "T"]

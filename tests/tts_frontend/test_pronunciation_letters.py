@@ -20,6 +20,8 @@ from tts_frontend.pronunciation_letters import (
     stress_state,
 )
 
+STYLES = LettersConfig(LABELS).styles
+
 
 def random_inputs(count: int) -> LetterInputs:
     generator = torch.Generator().manual_seed(3)
@@ -83,7 +85,7 @@ def test_a_wide_beam_finds_the_best_path():
                 history = torch.tensor([[0, 0 if place == 0 else first + 1]])
                 state = torch.tensor([stress_state(vowels, primaries > 0)])
                 window = padded[None, place : place + 5]
-                inputs = LetterInputs(window, history, state, torch.zeros(1, dtype=torch.int64))
+                inputs = LetterInputs(window, history, state, torch.tensor([STYLES.index("silver")]))
                 total += float(model(inputs).log_softmax(-1)[0, label])
                 phones = LABELS[label].split()
                 vowels += sum(phone[-1] in "012" for phone in phones)
@@ -92,6 +94,12 @@ def test_a_wide_beam_finds_the_best_path():
                 scores[(first, second)] = total
     best = max(scores, key=lambda pair: scores[pair])
     assert reader.read("ab") == tuple(phone for label in best for phone in LABELS[label].split())
+
+
+def test_a_capital_chooses_the_style_of_names():
+    reader, words = LetterReader(small_letters(1), beam=1), ["bat", "kens", "ansk", "tonak", "basin"]
+    assert [reader.read(word.capitalize()) for word in words] == [reader.read(word, "cmu") for word in words]
+    assert [reader.read(word) for word in words] == [reader.read(word, "silver") for word in words]
 
 
 def test_saved_model_reads_the_same(tmp_path):
@@ -105,6 +113,8 @@ def test_saved_model_reads_the_same(tmp_path):
 def test_impossible_settings_are_refused():
     with pytest.raises(ConfigError):
         LettersConfig(("",), window=0)
-    with pytest.raises(ConfigError, match="styles"):
-        LetterReader(small_letters(), style="british")
+    with pytest.raises(ConfigError, match="beam"):
+        LetterReader(small_letters(), beam=0)
+    with pytest.raises(ConfigError, match="'british'"):
+        LetterReader(small_letters()).read("bat", "british")
     assert dataclasses.is_dataclass(LettersConfig)
