@@ -1,6 +1,7 @@
 import base64
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import openai
@@ -90,6 +91,33 @@ def test_a_written_turn_and_a_call_with_the_official_client(server):
         assert until(connection, "conversation.item.retrieved")[-1].item.id == item_id
         connection.conversation.item.delete(item_id=item_id)
         assert until(connection, "conversation.item.deleted")[-1].item_id == item_id
+
+
+def test_sessions_at_the_same_time_get_their_own_answers(server):
+    """Greedy answers are those each question gets alone, whoever else is being answered."""
+    questions = [f"question number {number}" for number in range(8)]
+
+    def answered(question):
+        with client_of(server.url).realtime.connect(model="m") as connection:
+            content = [{"type": "input_text", "text": question}]
+            item = {"type": "message", "role": "user", "content": content}
+            connection.conversation.item.create(item=item)
+            connection.response.create(response={"output_modalities": ["text"]})
+            done = until(connection, "response.done", Checker())[-1].response
+            return done.output[0].content[0].text if done.output else ""
+
+    alone = [answered(question) for question in questions]
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(answered, questions)) == alone
+    assert len(set(alone)) > 1
+    assert server.service.sessions == 0 or wait_for(lambda: server.service.sessions == 0)
+
+
+def wait_for(condition, seconds=10):
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return condition()
 
 
 def test_speech_interrupts_a_running_answer(server, speech_pcm):
