@@ -213,5 +213,7 @@ def _examples(one: TranslationSet) -> str:
     lines = []
     for item in one.items[:EXAMPLES]:
         lines.append(f"- {one.name} ({one.source}), {item.id}: **{item.reference}**\n")
-        lines += [f"  - {name}: {text or '(nothing)'}\n" for name, text in item.hypotheses.items()]
+        lines += [
+            f"  - {name}: {' '.join(text.split()) or '(nothing)'}\n" for name, text in item.hypotheses.items()
+        ]
     return "".join(lines)
