@@ -60,7 +60,8 @@ def band_distance(sound: Tensor, wanted: Tensor, config: FrameConfig) -> Tensor:
         bands = averaging(_BANDS, _with_bins(config, window))
         levels = [_levels(audio, window, bands) for audio in (sound, wanted)]
         total = total + (levels[0] - levels[1]).abs().mean()
-    return total / len(WINDOWS) * 10 / np.log(10)
+    distance: Tensor = total / len(WINDOWS) * (10 / float(np.log(10)))
+    return distance
 
 
 def _with_bins(config: FrameConfig, window: int) -> FrameConfig:

@@ -90,4 +90,4 @@ def labelled_text(tmp_path_factory) -> Path:
         for number, sample in enumerate(samples):
             sample["source"] = ("google_tn", "libritts_tn")[number % 2]
         (folder / f"{part}.jsonl").write_text("".join(json.dumps(one) + "\n" for one in samples))
-    return folder
+    return Path(folder)

@@ -86,7 +86,7 @@ def config(tmp_path_factory) -> RunConfig:
     for number, text in enumerate(TEXTS):
         audio, phones, durations = speak(text, 100 + number, 110.0)
         audio = 0.3 * audio
-        frames = features(log_mels(torch.from_numpy(audio), FRAMES), pitch_hz(audio, FRAMES))
+        frames = features(log_mels(torch.from_numpy(audio), FRAMES), pitch_hz(audio.astype(np.float32), FRAMES))
         classes = tuple(BASES.index(base_of(phone)) for phone in phones)
         utterances.append(Aligned(frames, classes, durations))
     aligner = train_aligner(utterances, len(BASES), BASES.index("SIL"), rounds=1)
@@ -117,7 +117,7 @@ def test_the_times_of_phones_are_found(config: RunConfig) -> None:
         ends = np.cumsum(found[::-1])[::-1]  # from the end of the clip
         errors += np.abs(ends - np.cumsum(durations[:0:-1])[::-1]).tolist()
         spoken = item.targets.voiced & torch.tensor([phone.symbol != "SIL" for phone in item.phones])
-        assert item.targets.values[spoken, 1].exp().mean() == pytest.approx(190, rel=0.03)
+        assert item.targets.values[spoken, 1].exp().mean() == pytest.approx(190, rel=0.05)
     assert np.mean(errors) < 1.0
     assert np.percentile(errors, 95) < 2.5
     assert len(ProsodySet([config.out / "dev"])) > 0

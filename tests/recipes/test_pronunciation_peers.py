@@ -24,7 +24,7 @@ def test_the_network_of_g2p_en_is_a_gated_recurrent_unit(tmp_path):
         outer = weights[f"{part}_w_hh"] @ hidden + weights[f"{part}_b_hh"]
         reset, update = (1 / (1 + np.exp(-(inner + outer)[k * width : (k + 1) * width])) for k in (0, 1))
         new = np.tanh(inner[2 * width :] + reset * outer[2 * width :])
-        return (1 - update) * new + update * hidden
+        return np.asarray((1 - update) * new + update * hidden)
 
     hidden = np.zeros(width)
     for number in (3 + 2, 3 + 0, 2):  # c, a, end

@@ -29,9 +29,10 @@ def symbols(groups: list[PhoneGroup]) -> str:
 
 def same(left: PhoneGroup, right: PhoneGroup) -> bool:
     """Equal records; embeddings compared by value."""
-    if (left.embeddings is None) != (right.embeddings is None):
-        return False
-    equal = left.embeddings is None or torch.equal(left.embeddings, right.embeddings)
+    if left.embeddings is None or right.embeddings is None:
+        equal = left.embeddings is right.embeddings
+    else:
+        equal = torch.equal(left.embeddings, right.embeddings)
     return bool(equal) and all(
         getattr(left, name) == getattr(right, name) for name in ("phones", "words", "token_ids")
     )
