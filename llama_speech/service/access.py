@@ -12,6 +12,7 @@ from llama_speech.service.protocol import JsonObject
 KEY_PROTOCOL = "openai-insecure-api-key."
 _SILENT = (KEY_PROTOCOL, "openai-organization.", "openai-project.", "openai-beta.", "openai-agents-sdk.")
 _MAX_SECRETS = 1_000
+_LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,16 @@ class Gate:
     """Checks keys and origins. Without keys everybody may come in."""
 
     def __init__(
-        self, keys: tuple[str, ...], origins: tuple[str, ...] = (), clock: Callable[[], float] = time.time
+        self,
+        keys: tuple[str, ...],
+        origins: tuple[str, ...] = (),
+        loopback: bool = False,
+        clock: Callable[[], float] = time.time,
     ) -> None:
+        """loopback: whether the server listens to this machine only."""
         self._keys = [key.encode() for key in keys]
         self._origins = {origin.rstrip("/").lower() for origin in origins}
-        self._clock = clock
+        self._clock, self._loopback = clock, loopback
         self._secrets: dict[str, Secret] = {}
 
     @property
@@ -64,10 +70,17 @@ class Gate:
         return secret
 
     def admits_origin(self, origin: str | None, host: str | None) -> bool:
-        """Whether a page of this origin may connect: its own, one of the list, or no browser at all."""
+        """Whether a page of this origin may connect: its own, one of the list, or no browser at all.
+
+        A server on loopback is its own page's only by a name of this machine: another name that was made to
+        point here (DNS rebinding) belongs to somebody else.
+        """
         if origin is None or "*" in self._origins:
             return True
-        own = urlsplit(origin).netloc.lower() == (host or "").lower() and bool(host)
+        parts = urlsplit(origin)
+        own = parts.netloc.lower() == (host or "").lower() and bool(host)
+        if self._loopback and parts.hostname not in _LOOPBACK_NAMES:
+            own = False
         return own or origin.rstrip("/").lower() in self._origins
 
 

@@ -28,7 +28,7 @@ class Service:
     def __init__(self, config: ServiceConfig, engine: Engine, metrics: Metrics, api: Any = None) -> None:
         """api: the SpeechLlama behind the REST endpoints."""
         self.config, self.engine, self.metrics, self.api = config, engine, metrics, api
-        self.gate = Gate(config.api_keys, config.origins)
+        self.gate = Gate(config.api_keys, config.origins, config.loopback)
         self.voice_activity: VoiceActivity = load_voice_activity()
         self.listeners = ThreadPoolExecutor(_LISTENERS, thread_name_prefix="listening")
         self.workers = ThreadPoolExecutor(_LISTENERS, thread_name_prefix="requests")

@@ -86,3 +86,11 @@ def test_pages_of_other_origins_stay_out(origin, allowed):
 
 def test_any_origin_may_be_allowed():
     assert Gate((), ("*",)).admits_origin("https://evil.example", "x")
+
+
+def test_a_name_that_was_made_to_point_here_is_not_ours():
+    rebound = ("http://evil.example:8000", "evil.example:8000")
+    assert not Gate((), loopback=True).admits_origin(*rebound)
+    assert Gate((), loopback=True).admits_origin("http://localhost:8000", "localhost:8000")
+    assert Gate((), loopback=True).admits_origin("http://[::1]:8000", "[::1]:8000")
+    assert Gate((), loopback=False).admits_origin("https://talk.example", "talk.example")
