@@ -178,7 +178,7 @@ class ProsodyStream:
             if 0 <= at < len(phones):
                 known[quantity] = True
                 one = phones[at]
-                says = voiced and one.phone.symbol != config.phones[0] if quantity == 1 else one.voiced
+                says = _is_voiced(one.phone, voiced, config) if quantity == 1 else one.voiced
                 phones[at] = one._replace(values=(*one.values, float(values[0, quantity])), voiced=says)
         if known[1]:
             voiced = phones[place - 1].voiced
@@ -228,6 +228,11 @@ class ProsodyStream:
             log_f0 + math.log(options.pitch) if one.voiced else None,
             log_power + math.log(options.energy),
         )
+
+
+def _is_voiced(phone: Phone, chosen: bool, config: ProsodyConfig) -> bool:
+    """What was chosen, but a pause has no F0 and a vowel always one: whispered, it is heard as a fault."""
+    return phone.symbol != config.phones[0] and (chosen or phone.symbol[-1].isdigit())
 
 
 def _number_of(name: str | None, names: Sequence[str], what: str) -> int:
