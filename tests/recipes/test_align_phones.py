@@ -86,7 +86,8 @@ def config(tmp_path_factory) -> RunConfig:
     for number, text in enumerate(TEXTS):
         audio, phones, durations = speak(text, 100 + number, 110.0)
         audio = 0.3 * audio
-        frames = features(log_mels(torch.from_numpy(audio), FRAMES), pitch_hz(audio.astype(np.float32), FRAMES))
+        f0_hz = pitch_hz(audio.astype(np.float32), FRAMES)
+        frames = features(log_mels(torch.from_numpy(audio), FRAMES), f0_hz)
         classes = tuple(BASES.index(base_of(phone)) for phone in phones)
         utterances.append(Aligned(frames, classes, durations))
     aligner = train_aligner(utterances, len(BASES), BASES.index("SIL"), rounds=1)
