@@ -107,3 +107,15 @@ def test_what_cannot_be_asked_gets_one_line(ask, arguments, expected_code, messa
     code, output, errors = ask(*arguments)
     assert (code, output, len(errors)) == (expected_code, "", 1)
     assert errors[0].startswith(f"llama-speech: {message}")
+
+
+@pytest.mark.bundle
+def test_the_shipped_model_answers_aloud(tmp_path, capsys):
+    import wave
+
+    path = tmp_path / "answer.wav"
+    question = "What is the capital of France?"
+    assert main(["ask", "--text", question, "--max-tokens", "20", "--speak", "-o", str(path)]) == 0
+    assert "Paris" in capsys.readouterr().out
+    with wave.open(str(path)) as sound:
+        assert sound.getnframes() > 0.5 * sound.getframerate()
