@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speech_adapter.token_times import peak_spans, token_spans
+from speech_adapter.token_times import even_spans, peak_spans, token_spans
 
 HEARD = [10, 11, 12]
 PEAKS = [(0.4, 0.5), (0.6, 0.7), (1.8, 1.9)]
@@ -69,3 +69,9 @@ def test_times_are_in_order_and_inside(said, heard):
     edges = [edge for span in spans for edge in span]
     assert all(0 <= edge <= duration_s for edge in edges)
     assert all(later >= earlier - 1e-9 for earlier, later in pairwise(edges))
+
+
+def test_even_spans_share_the_speech():
+    assert even_spans(4, [(1.0, 1.2), (2.0, 3.0)]) == [(1.0, 1.5), (1.5, 2.0), (2.0, 2.5), (2.5, 3.0)]
+    assert even_spans(2, []) == [(0.0, 0.0)] * 2
+    assert even_spans(0, [(1.0, 2.0)]) == []

@@ -72,3 +72,17 @@ def test_folders_that_cannot_serve_are_refused(tmp_path):
     (tmp_path / "tokenizer_config.json").write_text("{}")
     with pytest.raises(CheckpointError, match="never stop"):
         ChatTokenizer.from_folder(tmp_path)
+
+
+def test_templates_have_the_functions_they_are_written_for(tmp_path):
+    """JSON as it is, not as HTML needs it; the day; tools, or none."""
+    save_byte_tokenizer(tmp_path)
+    template = (
+        "{{ messages[0]['content'] | tojson }}|{{ strftime_now('%Y') | length }}"
+        "|{{ 'none' if tools is none else tools | tojson(indent=2) }}"
+    )
+    (tmp_path / "chat_template.jinja").write_text(template)
+    tokenizer = ChatTokenizer.from_folder(tmp_path)
+    messages = [{"role": "user", "content": "<ü> & 'x'"}]
+    assert tokenizer.render(messages) == "\"<ü> & 'x'\"|4|none"
+    assert tokenizer.render(messages, tools=[{"name": "f"}]).endswith('|[\n  {\n    "name": "f"\n  }\n]')
