@@ -3,6 +3,7 @@
 import base64
 import json
 import queue
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -18,8 +19,10 @@ from llama_speech.service.wire_audio import PCM, WireEncoder
 from speech_core.errors import SpeechError
 
 _QUESTION = "Hello, can you hear me?"
+_ANSWER_TOKENS = 24
 _CHUNK_S = 0.1
-_TIMEOUT_S = 60.0
+_SILENCE_S = 1.5
+_TIMEOUT_S = 120.0
 _SHOWN = {
     "session.created": "session ready",
     "input_audio_buffer.speech_started": "speech noticed",
@@ -41,59 +44,65 @@ def self_check(service: Service) -> Iterator[str]:
         yield f"serving at {url}, {'speaking' if question else 'writing (this bundle has no voice)'}"
         headers = {"Authorization": f"Bearer {key}"}
         with connect(url.replace("http", "ws", 1) + "/v1/realtime", additional_headers=headers) as socket:
-            start = time.monotonic()
-            asked = _ask_aloud(socket, question) if question else _ask_in_writing(socket)
-            yield from _report(socket, start, asked)
+            asking = threading.Thread(target=_ask, args=(socket, question), daemon=True)
+            asking.start()
+            seen = _first_times(socket)
+            asking.join()
+        ended = _end_of_question(seen, question)
+        for kind, moment in seen.items():
+            yield f"{1000 * (moment - ended):8.0f} ms  {_SHOWN[kind]}"
+        yield "ok: answered; times are from the end of the question"
 
 
-def _report(socket: ClientConnection, start: float, asked: float) -> Iterator[str]:
-    """When each kind of event came first, after the end of the question."""
-    seen: set[str] = set()
-    while True:
+def _ask(socket: ClientConnection, question: bytes) -> None:
+    if question:
+        _ask_aloud(socket, question)
+    else:
+        _ask_in_writing(socket)
+
+
+def _end_of_question(seen: dict[str, float], question: bytes) -> float:
+    """When its last sample was sent: the sound starts when the session does and takes as long as it lasts."""
+    return seen["session.created"] + len(question) / 48_000
+
+
+def _first_times(socket: ClientConnection) -> dict[str, float]:
+    """When each kind of event came first. Raises SpeechError if the server complains."""
+    seen: dict[str, float] = {}
+    while "response.done" not in seen:
         event: dict[str, Any] = json.loads(socket.recv(timeout=_TIMEOUT_S))
         kind = event["type"]
         if kind == "error":
             raise SpeechError(f"the server answered with an error: {event['error']['message']}")
-        if kind in _SHOWN and kind not in seen:
-            seen.add(kind)
-            yield f"{1000 * (time.monotonic() - asked):8.0f} ms  {_SHOWN[kind]}"
-        if kind == "response.done":
-            status = event["response"]["status"]
-            if status == "failed":
-                raise SpeechError("the answer failed: see the log of the server")
-            yield f"ok: {status} after {time.monotonic() - start:.1f} s"
-            return
+        if kind in _SHOWN:
+            seen.setdefault(kind, time.monotonic())
+        if kind == "response.done" and event["response"]["status"] == "failed":
+            raise SpeechError("the answer failed: see the log of the server")
+    return seen
 
 
-def _ask_in_writing(socket: ClientConnection) -> float:
+def _ask_in_writing(socket: ClientConnection) -> None:
     content = [{"type": "input_text", "text": _QUESTION}]
     item = {"type": "message", "role": "user", "content": content}
     _send(socket, type="conversation.item.create", item=item)
-    _send(socket, type="response.create")
-    return time.monotonic()
+    _send(socket, type="response.create", response={"max_output_tokens": _ANSWER_TOKENS})
 
 
-def _ask_aloud(socket: ClientConnection, question: bytes) -> float:
-    """Send the question as fast as it is spoken, then silence; when the question ended."""
-    settings = {"type": "realtime", "audio": {"input": {"transcription": {"model": "default"}}}}
+def _ask_aloud(socket: ClientConnection, question: bytes) -> None:
+    """Send the question as fast as it is spoken, then silence."""
+    heard = {"input": {"transcription": {"model": "default"}}}
+    settings = {"type": "realtime", "audio": heard, "max_output_tokens": _ANSWER_TOKENS}
     _send(socket, type="session.update", session=settings)
-    step = round(_CHUNK_S * 48_000)
-    for start in range(0, len(question), step):
-        _send(socket, type="input_audio_buffer.append", audio=_text(question[start : start + step]))
-        time.sleep(_CHUNK_S)
-    asked = time.monotonic()
-    for _ in range(15):
-        _send(socket, type="input_audio_buffer.append", audio=_text(bytes(step)))
-        time.sleep(_CHUNK_S)
-    return asked
+    step, start = round(_CHUNK_S * 48_000), time.monotonic()
+    sound = question + bytes(round(_SILENCE_S * 48_000))
+    for number, place in enumerate(range(0, len(sound), step), start=1):
+        audio = base64.b64encode(sound[place : place + step]).decode("ascii")
+        _send(socket, type="input_audio_buffer.append", audio=audio)
+        time.sleep(max(0.0, start + number * _CHUNK_S - time.monotonic()))
 
 
 def _send(socket: ClientConnection, **event: Any) -> None:
     socket.send(json.dumps(event))
-
-
-def _text(data: bytes) -> str:
-    return base64.b64encode(data).decode("ascii")
 
 
 def _spoken(service: Service, text: str) -> bytes:
