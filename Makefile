@@ -66,5 +66,5 @@ clean:  ## remove the environment and what tools left behind
 
 .venv/.dev: .venv/.install
 	@echo "Installing what tests and training need (a minute or two, once) ..."
-	@$(INSTALL) --editable ".[eval,train,dev]"
+	@$(INSTALL) --editable ".[serve,eval,train,dev]"
 	@touch $@
