@@ -20,6 +20,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from llama_speech.bundle import COMPONENTS, Bundle, BundleInfo, read_bundle, write_manifest
 from recipes import options
 from recipes.model_card import render
@@ -102,10 +104,19 @@ def _named(item: str, of_what: str) -> tuple[str, str]:
 
 
 def pack(config: RunConfig) -> Bundle:
-    """Write the bundle beside its place, verify it, then put it there. Raises InputError where it cannot."""
+    """Write the bundle beside its place, verify it, then put it there. Raises InputError where it cannot.
+
+    One at a time for each bundle: a second one waits, so that neither loses the other's component.
+    """
     sources = config.sources()
     if not sources and not config.into:
         raise InputError("nothing to pack: name a --component, or a --model")
+    config.bundle.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(config.bundle.with_name(f".{config.bundle.name}.lock")):
+        return _pack(config, sources)
+
+
+def _pack(config: RunConfig, sources: dict[str, Path]) -> Bundle:
     partial = config.bundle.with_name(config.bundle.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     info = _start(config, partial)

@@ -1,6 +1,7 @@
 """A packed bundle verifies, loads equal up to storage, and changes by one component at a time."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -109,6 +110,18 @@ def test_one_component_is_added_and_replaced_and_the_rest_stays(
     assert "| librispeech | 50.0 [40.0, 60.0] |" in card
     assert "| dev | 0.500 |" in card
     assert (where / "prosody" / "lexicon.txt").read_text() == "a AH0\n"
+
+
+def test_two_changes_at_once_are_both_kept(trained: tuple[Path, Path], tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle"
+    pack(RunConfig(model=trained[0], llama=trained[1], out=bundle))
+    changes = [
+        RunConfig(component=(f"{name}={component(tmp_path / name)}",), into=bundle)
+        for name in ("prosody", "acoustic", "vocoder")
+    ]
+    with ThreadPoolExecutor(len(changes)) as pool:
+        list(pool.map(pack, changes))
+    assert {"prosody", "acoustic", "vocoder"} <= set(read_bundle(bundle).components)
 
 
 def test_another_encoder_takes_away_the_scores_of_the_old_one(
