@@ -45,6 +45,7 @@ def angles_at(positions: Tensor, config: ProsodyConfig) -> Tensor:
 
 
 @functools.lru_cache(maxsize=8)
+@torch.inference_mode(False)  # kept for training too, whoever asks first
 def _rates(d_head: int, base: float) -> Tensor:
     return base ** (-torch.arange(0, d_head, 2, dtype=torch.float64) / d_head)
 

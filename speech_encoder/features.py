@@ -20,6 +20,7 @@ def _hz_to_mel(frequency_hz: float) -> float:
 
 
 @lru_cache(maxsize=8)
+@torch.inference_mode(False)  # kept for training too, whoever asks first
 def mel_filters(config: FeatureConfig) -> Tensor:
     """Triangular filters on the HTK mel scale: (num_fft // 2 + 1, num_mels), float32."""
     bins_hz = torch.linspace(0, config.sample_rate / 2, config.num_fft // 2 + 1, dtype=torch.float64)

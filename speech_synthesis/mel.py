@@ -32,6 +32,7 @@ def _bin_mels(config: FrameConfig) -> Tensor:
 
 
 @functools.lru_cache(maxsize=16)
+@torch.inference_mode(False)  # kept for training too, whoever asks first
 def averaging(num_bands: int, config: FrameConfig) -> Tensor:
     """Weights of the triangular mean over each band: (num_bins, num_bands), columns sum to 1, float32."""
     centres, bins = band_centres(num_bands, config), _bin_mels(config)
@@ -43,6 +44,7 @@ def averaging(num_bands: int, config: FrameConfig) -> Tensor:
 
 
 @functools.lru_cache(maxsize=16)
+@torch.inference_mode(False)  # kept for training too, whoever asks first
 def interpolation(num_bands: int, config: FrameConfig) -> Tensor:
     """Weights that draw lines between band centres, level beyond the ends: (num_bands, num_bins), float32."""
     centres, bins = band_centres(num_bands, config), _bin_mels(config)

@@ -15,6 +15,16 @@ def test_averaging_and_interpolation_keep_a_level():
         torch.testing.assert_close(interpolation(bands, CONFIG).sum(0), torch.ones(CONFIG.num_bins))
 
 
+@pytest.mark.parametrize("weights", [averaging, interpolation])
+def test_weights_first_asked_for_in_inference_can_be_trained_through(weights):
+    with torch.inference_mode():
+        weights(7, CONFIG)
+    kept = weights(7, CONFIG)
+    level = torch.ones(kept.shape[0], requires_grad=True)
+    (level @ kept).sum().backward()
+    torch.testing.assert_close(level.grad, kept.sum(1))
+
+
 def test_every_bin_counts_somewhere():
     assert float(averaging(CONFIG.num_mels, CONFIG).sum(1)[1:-20].min()) > 0
 
