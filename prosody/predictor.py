@@ -29,8 +29,8 @@ _FARTHEST = 5.0  # deviations from the mean that a choice may lie away
 class ProsodyOptions:
     """How to speak. rate, pitch, energy: factors of speed, F0 and power (2 is twice as fast, high, powerful).
 
-    decoding: mean or mode of each distribution, or a sample of it with `temperature` and `seed`; speaker and
-    style: names of the model's, None for its first.
+    decoding: mean (of durations themselves, not of their logarithms) or mode of each distribution, or a
+    sample of it with `temperature` and `seed`; speaker and style: names of the model's, None for its first.
     """
 
     rate: float = 1.0
@@ -215,9 +215,17 @@ class ProsodyStream:
             values = outputs.mixture.sample(draws[:-1].view(1, -1, 2), options.temperature)
             voiced = bool(draws[-1] < torch.sigmoid(outputs.voiced[0] / options.temperature))
         else:
-            values = outputs.mixture.mean() if options.decoding == "mean" else outputs.mixture.mode()
+            values = self._expected(outputs) if options.decoding == "mean" else outputs.mixture.mode()
             voiced = bool(outputs.voiced[0] > 0)
         return values.clamp(-_FARTHEST, _FARTHEST).cpu(), voiced
+
+    def _expected(self, outputs: Outputs) -> Tensor:
+        """Mean log F0 and log power, and the logarithm of the mean duration: else speech hurries."""
+        durations = QUANTITIES.index("duration")
+        deviation = self.model.config.deviations[int(self._speaker) * len(QUANTITIES) + durations]
+        values = outputs.mixture.mean()
+        values[:, durations] = outputs.mixture.log_mean_exp(deviation)[:, durations]
+        return values
 
     def _event(self, one: PhoneInView) -> ProsodyEvent:
         log_duration, log_f0, log_power = denormalise_one(one.values, int(self._speaker), self.model.config)

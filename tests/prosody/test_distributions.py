@@ -34,6 +34,16 @@ def test_the_mean_equals_that_of_many_samples():
     torch.testing.assert_close(many.sample(draws).mean(), mixture.mean()[0], atol=0.03, rtol=0)
 
 
+def test_the_mean_of_the_exponential_equals_that_of_many_samples():
+    mixture = make_mixture(rows=1)
+    mixture = mixture._replace(log_scales=mixture.log_scales.clamp(max=-1.0))
+    draws = torch.rand(200_000, 2, generator=torch.Generator().manual_seed(3))
+    many = Mixture(*(part.expand(len(draws), -1) for part in mixture)).sample(draws)
+    expected = (0.5 * many).exp().mean().log() / 0.5
+    torch.testing.assert_close(expected, mixture.log_mean_exp(0.5)[0], atol=0.02, rtol=0)
+    assert expected > mixture.mean()[0] + 0.02
+
+
 def test_samples_follow_the_mass():
     mixture = make_mixture(rows=1)
     draws = torch.rand(100_000, 2, generator=torch.Generator().manual_seed(2))
