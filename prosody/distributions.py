@@ -43,14 +43,15 @@ class Mixture(NamedTuple):
         """Expected value, (...)."""
         return (self.weights.softmax(-1) * self.centres).sum(-1)
 
-    def log_mean_exp(self, factor: float) -> Tensor:
-        """Logarithm of the expected value of exp(factor * value), over factor, (...).
+    def log_mean_exp(self, factor: Tensor) -> Tensor:
+        """Logarithm of the expected value of exp(factor * value), over factor, (...); so is factor.
 
         The mean of a quantity whose logarithm is modelled: of durations, so that speech keeps its pace. For a
         logistic of scale s it is exp(centre) * pi s / sin(pi s), s < 1, which is bounded here.
         """
-        angles = torch.pi * (factor * torch.exp(self.log_scales)).clamp(1e-4, _WIDEST)
-        terms = factor * self.centres + torch.log(angles / torch.sin(angles))
+        rates = factor[..., None]
+        angles = torch.pi * (rates * torch.exp(self.log_scales)).clamp(1e-4, _WIDEST)
+        terms = rates * self.centres + torch.log(angles / torch.sin(angles))
         return torch.logsumexp(self.weights.log_softmax(-1) + terms, dim=-1) / factor
 
     def mode(self) -> Tensor:

@@ -16,7 +16,7 @@ from torch import Tensor
 from prosody.config import QUANTITIES, ProsodyConfig
 from prosody.features import TokenInputs, group_tokens, phone_fields
 from prosody.model import D_CHOSEN, NUM_DELAYS, Outputs, ProsodyModel, ProsodyState, choice_vector
-from prosody.targets import denormalise_one
+from prosody.targets import denormalise_one, expected_values
 from speech_core.checkpoint import load_config, load_weights, save_component
 from speech_core.errors import InputError, StreamClosedError
 from speech_core.events import Phone, PhoneGroup, ProsodyEvent
@@ -215,17 +215,12 @@ class ProsodyStream:
             values = outputs.mixture.sample(draws[:-1].view(1, -1, 2), options.temperature)
             voiced = bool(draws[-1] < torch.sigmoid(outputs.voiced[0] / options.temperature))
         else:
-            values = self._expected(outputs) if options.decoding == "mean" else outputs.mixture.mode()
+            if options.decoding == "mean":
+                values = expected_values(outputs.mixture, self._speaker, self.model.config)
+            else:
+                values = outputs.mixture.mode()
             voiced = bool(outputs.voiced[0] > 0)
         return values.clamp(-_FARTHEST, _FARTHEST).cpu(), voiced
-
-    def _expected(self, outputs: Outputs) -> Tensor:
-        """Mean log F0 and log power, and the logarithm of the mean duration: else speech hurries."""
-        durations = QUANTITIES.index("duration")
-        deviation = self.model.config.deviations[int(self._speaker) * len(QUANTITIES) + durations]
-        values = outputs.mixture.mean()
-        values[:, durations] = outputs.mixture.log_mean_exp(deviation)[:, durations]
-        return values
 
     def _event(self, one: PhoneInView) -> ProsodyEvent:
         log_duration, log_f0, log_power = denormalise_one(one.values, int(self._speaker), self.model.config)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from prosody.config import QUANTITIES, ProsodyConfig
+from prosody.distributions import Mixture
 from speech_core.errors import InputError
 
 MIN_VOICED_SHARE = 0.3  # of its frames, for a phone to have an F0
@@ -100,6 +101,18 @@ def denormalise(values: Tensor, speakers: Tensor, config: ProsodyConfig) -> Tens
     """The inverse of `normalise`, (batch, phones, 3)."""
     means, deviations = _constants(speakers, config)
     return values * deviations + means
+
+
+def expected_values(mixture: Mixture, speakers: Tensor, config: ProsodyConfig) -> Tensor:
+    """Normalised mean log F0 and log power, and the logarithm of the mean duration: else speech hurries.
+
+    mixture: (batch, ..., 3, components) each; speakers (batch,); returns (batch, ..., 3).
+    """
+    values = mixture.mean()
+    duration = Mixture(*(part[..., 0, :] for part in mixture))
+    deviations = _constants(speakers, config)[1][:, 0, 0]
+    values[..., 0] = duration.log_mean_exp(deviations.view(-1, *[1] * (values.dim() - 2)))
+    return values
 
 
 def edges(targets: Targets, speakers: Tensor, config: ProsodyConfig) -> tuple[Tensor, Tensor]:

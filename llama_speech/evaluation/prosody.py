@@ -23,7 +23,7 @@ from prosody.items import ProsodyItem, ProsodySet
 from prosody.likelihood import TERMS, make_batch, nats
 from prosody.model import ProsodyModel
 from prosody.predictor import ProsodyOptions, ProsodyStream, load_prosody
-from prosody.targets import Targets, denormalise, measure_normalisation
+from prosody.targets import Targets, denormalise, expected_values, measure_normalisation
 from speech_core.errors import InputError
 from speech_core.events import ProsodyEvent
 
@@ -111,7 +111,9 @@ def given_sums(model: ProsodyModel, item: ProsodyItem) -> Pairs:
     sums = {f"nats_{name}": (float(terms[name].sum()), phones) for name in TERMS}
     sums["nats_f0"] = (sums["nats_f0"][0], voiced)
     sums["nats"] = (sum(float(term.sum()) for term in terms.values()), phones)
-    means = denormalise(outputs.mixture.mean(), batch.inputs.speakers, model.config)
+    speakers = batch.inputs.speakers
+    expected = expected_values(outputs.mixture, speakers, model.config)
+    means = denormalise(expected, speakers, model.config)
     return {**sums, **error_sums(item, Targets(means[0], outputs.voiced[0] > 0))}
 
 
@@ -244,7 +246,7 @@ def evaluate_prosody(
         results.append(SystemResult(system.name, size, figures, against))
     count = len(texts) if own_texts is None else min(own_texts, len(texts))
     signature = (
-        f"prosody|errors:mean|own-choices:{count}-texts|ci:bootstrap-text-{bootstrap.resamples}"
+        f"prosody|errors:mean-duration|own-choices:{count}-texts|ci:bootstrap-text-{bootstrap.resamples}"
         f"|seed:{bootstrap.seed}"
     )
     return ProsodyResult(name, len(texts), int(items.num_phones.sum()), tuple(results), signature)

@@ -40,7 +40,7 @@ def test_the_mean_of_the_exponential_equals_that_of_many_samples():
     draws = torch.rand(200_000, 2, generator=torch.Generator().manual_seed(3))
     many = Mixture(*(part.expand(len(draws), -1) for part in mixture)).sample(draws)
     expected = (0.5 * many).exp().mean().log() / 0.5
-    torch.testing.assert_close(expected, mixture.log_mean_exp(0.5)[0], atol=0.02, rtol=0)
+    torch.testing.assert_close(expected, mixture.log_mean_exp(torch.tensor([0.5]))[0], atol=0.02, rtol=0)
     assert expected > mixture.mean()[0] + 0.02
 
 
