@@ -201,9 +201,14 @@ def test_keys_are_asked_for_on_the_socket(guarded):
         assert json.loads(caught.value.response.body)["error"]["code"] == "invalid_api_key"
     with connect(guarded, additional_headers={"Authorization": "Bearer right"}) as socket:
         assert json.loads(socket.recv(timeout=30))["type"] == "session.created"
-    with connect(guarded, subprotocols=["realtime", "openai-insecure-api-key.right"]) as socket:
-        assert socket.subprotocol == "realtime"
-        assert json.loads(socket.recv(timeout=30))["type"] == "session.created"
+    for _ in range(100):  # the only place is free again a moment after the first has left
+        with connect(guarded, subprotocols=["realtime", "openai-insecure-api-key.right"]) as socket:
+            assert socket.subprotocol == "realtime"
+            first = json.loads(socket.recv(timeout=30))["type"]
+        if first == "session.created":
+            break
+        time.sleep(0.1)
+    assert first == "session.created"
 
 
 def test_a_browser_with_a_wrong_key_is_told_why(guarded):
