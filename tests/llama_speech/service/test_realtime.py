@@ -245,7 +245,7 @@ def test_a_full_server_says_so_and_closes(guarded):
             with pytest.raises(ConnectionClosed) as caught:
                 second.recv(timeout=30)
             assert code_of(caught.value) == 1013
-    time.sleep(0.5)
+    time.sleep(2)
     with connect(guarded, additional_headers=headers) as third:
         assert json.loads(third.recv(timeout=30))["type"] == "session.created"
 
