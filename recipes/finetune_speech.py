@@ -14,6 +14,7 @@ options).
 
 import logging
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ from recipes.phone_ctc import PhoneCtcHead, PhoneDictionary
 from recipes.processes import first_process_first
 from recipes.recipe import run_recipe
 from recipes.speech_batches import SpeechBatch, SpeechBatches
-from recipes.speech_losses import PHONES, ctc_loss, phone_labels
+from recipes.speech_losses import PHONES, ctc_loss, ctc_loss_of_scores, phone_labels
 from recipes.stages import stages_of
 from recipes.training_loop import LoopConfig, Metrics
 from speech_adapter.adapter import SpeechAdapter
@@ -136,28 +137,35 @@ class CtcModel(nn.Module):
         encodings, encoding_lengths = encoder.encode(features, lengths, chunking)
         embeds, positions = self.speech.adapter(encodings, encoding_lengths, chunking)
         classes = [self.targets(text or "") for text in batch.texts]
-        loss = ctc_loss(self.speech.ctc.log_probs(embeds), positions, classes)
-        units = [self.small_units.encode(text or "").ids for text in batch.texts]
-        auxiliary = ctc_loss(self.auxiliary(encodings).float().log_softmax(-1), encoding_lengths, units)
-        figures = {"ctc_loss": float(loss.detach()), "auxiliary_loss": float(auxiliary.detach())}
-        loss = loss + self.config.auxiliary_weight * auxiliary
-        labels = phone_labels(batch.extras, encoding_lengths, encoder.config.encoding_s)
-        phones = functional.cross_entropy(
-            self.phones(encodings).float().transpose(1, 2), labels, reduction="sum"
-        )
-        known = int((labels >= 0).sum())
-        figures["phone_loss"] = float(phones.detach()) / known if known else math.nan
-        loss = loss + self.config.phone_weight * phones / max(known, 1)
-        if self.spoken_phones is not None and self.dictionary is not None:
-            classes_or_none = [self.dictionary(text or "") for text in batch.texts]
-            spoken = self.spoken_phones(encodings, encoding_lengths, classes_or_none)
-            figures["dictionary_loss"] = float(spoken.detach()) or math.nan
-            loss = loss + self.config.dictionary_weight * spoken
-        if self.teacher is not None and batch.teacher is not None:
-            taught = self.teacher(encodings, batch.teacher.to(encodings.device))
-            figures["teacher_loss"] = float(taught.detach()) or math.nan
-            loss = loss + self.config.teacher_weight * taught
+        loss = ctc_loss_of_scores(self.speech.ctc.scores(embeds), positions, classes)
+        figures = {"ctc_loss": float(loss.detach())}
+        for weight, name, aid in self._aids(batch, encodings, encoding_lengths):
+            figures[name] = float(aid.detach()) or math.nan  # zero: nothing to learn from in this batch
+            loss = loss + weight * aid
         return loss, figures
+
+    def _aids(
+        self, batch: SpeechBatch, encodings: Tensor, lengths: Tensor
+    ) -> Iterator[tuple[float, str, Tensor]]:
+        """Weight, name and value of each loss that speeds the training; one of weight 0 costs nothing."""
+        config = self.config
+        texts = [text or "" for text in batch.texts]
+        if config.auxiliary_weight:
+            units = [self.small_units.encode(text).ids for text in texts]
+            loss = ctc_loss_of_scores(self.auxiliary(encodings), lengths, units)
+            yield config.auxiliary_weight, "auxiliary_loss", loss
+        if config.phone_weight:
+            labels = phone_labels(batch.extras, lengths, self.speech.encoder.config.encoding_s)
+            scores = self.phones(encodings).float().transpose(1, 2)
+            loss = functional.cross_entropy(scores, labels, reduction="sum")
+            yield config.phone_weight, "phone_loss", loss / max(int((labels >= 0).sum()), 1)
+        if self.spoken_phones is not None and self.dictionary is not None:
+            phones = [self.dictionary(text) for text in texts]
+            loss = self.spoken_phones(encodings, lengths, phones)
+            yield config.dictionary_weight, "dictionary_loss", loss
+        if self.teacher is not None and batch.teacher is not None:
+            loss = self.teacher(encodings, batch.teacher.to(encodings.device))
+            yield config.teacher_weight, "teacher_loss", loss
 
 
 def random_chunking(share: float, stride: int, generator: torch.Generator) -> Chunking | None:

@@ -53,13 +53,14 @@ class CtcHead(nn.Module):
         self.bias[0], self.bias[1:] = math.log(blank_share), ((1 - blank_share) * shares).log()
         self.scale.fill_(float((8.0 / self.embeddings.square().sum(-1).mean()).log()))
 
-    def log_probs(self, embeds: Tensor) -> Tensor:
-        """(batch, positions, d_llama) -> (batch, positions, 1 + vocabulary), float32, blank first."""
+    def scores(self, embeds: Tensor) -> Tensor:
+        """(batch, positions, d_llama) -> (batch, positions, 1 + vocabulary), blank first, not normalised."""
         rows = torch.cat([self.blank[None], self.embeddings])
-        scores = functional.linear(
-            embeds * self.scale.exp(), rows.to(embeds.dtype), self.bias.to(embeds.dtype)
-        )
-        return scores.float().log_softmax(-1)
+        return functional.linear(embeds * self.scale.exp(), rows.to(embeds.dtype), self.bias.to(embeds.dtype))
+
+    def log_probs(self, embeds: Tensor) -> Tensor:
+        """`scores`, normalised, in float32."""
+        return self.scores(embeds).float().log_softmax(-1)
 
     def greedy(self, log_probs: Tensor, lengths: Tensor) -> list[CtcHypothesis]:
         """Best class of every position, repeats merged, blanks dropped."""

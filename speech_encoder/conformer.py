@@ -14,6 +14,7 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from speech_core.attention import AttentionState, RotaryAttention, rotary_angles
+from speech_core.convolution import depthwise_convolution
 from speech_core.masks import Chunking, attention_mask, length_mask
 from speech_encoder.config import EncoderConfig
 from speech_encoder.subsampling import FrameStacking
@@ -67,12 +68,8 @@ class ConvolutionModule(nn.Module):
 
     def _convolve(self, padded: Tensor) -> Tensor:
         """(rows, reach + total + reach, d_model) -> (rows, total, d_model)."""
-        taps = self.depthwise.weight.to(padded.dtype)  # (d_model, 1, kernel)
-        total = padded.shape[1] - 2 * self.reach
-        out = padded[:, :total] * taps[:, 0, 0]
-        for tap in range(1, 2 * self.reach + 1):
-            out = out + padded[:, tap : tap + total] * taps[:, 0, tap]
         assert self.depthwise.bias is not None
+        out = depthwise_convolution(padded, self.depthwise.weight)
         return out + self.depthwise.bias.to(padded.dtype)
 
     def _outputs(self, convolved: Tensor) -> Tensor:

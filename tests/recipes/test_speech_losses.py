@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from recipes.speech_losses import NO_LABEL, PHONES, ctc_loss, phone_labels
+from recipes.speech_losses import NO_LABEL, PHONES, ctc_loss, ctc_loss_of_scores, phone_labels
 
 
 def test_ctc_loss_is_the_sum_per_target_and_ignores_padding() -> None:
@@ -28,6 +28,19 @@ def test_ctc_loss_of_a_text_too_long_for_its_sound_is_zero() -> None:
     assert float(loss.detach()) == 0.0
     assert log_probs.grad is not None
     assert torch.isfinite(log_probs.grad).all()
+
+
+def test_ctc_loss_of_scores_equals_that_of_log_probs_with_its_gradient() -> None:
+    torch.manual_seed(0)
+    lengths, classes = torch.tensor([12, 7, 5, 3]), [[3, 1, 3, 3, 9], [4], [], [1, 1, 1]]
+    scores = torch.randn(4, 12, 11)
+    whole, part = scores.clone().requires_grad_(), scores.clone().requires_grad_()
+    wanted = ctc_loss(whole.log_softmax(-1), lengths, classes)
+    got = ctc_loss_of_scores(part, lengths, classes)
+    wanted.backward()
+    got.backward()
+    torch.testing.assert_close(got, wanted)
+    torch.testing.assert_close(part.grad, whole.grad)
 
 
 def test_ctc_loss_of_silence_is_the_blank_path() -> None:
