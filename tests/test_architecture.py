@@ -118,6 +118,7 @@ DISTRIBUTIONS = {
     "py_nanotts": "py-nanotts",
     "hibari": "hibari-tts",
     "faster_whisper": "faster-whisper",
+    "markdown_it": "markdown-it-py",
     "ctranslate2": "faster-whisper",  # what it runs on
     "silero_vad": "silero-vad",
     "whisper_normalizer": "whisper-normalizer",

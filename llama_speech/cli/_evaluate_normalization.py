@@ -1,12 +1,12 @@
 """llama-speech evaluate normalization: sentence and token accuracy beside other systems."""
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llama_speech.cli._options import UsageError
+from llama_speech.cli._results import add_result_options, finish, named
 from tts_frontend.config import RIGHT_CONTEXT
 
 if TYPE_CHECKING:
@@ -48,14 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-m", "--model", metavar="BUNDLE", help="bundle with the tagger")
     parser.add_argument("--llama", metavar="FOLDER", help="folder of the Llama (default: the bundle's own)")
     parser.add_argument("--classes", action="store_true", help="also by class (takes longer)")
-    parser.add_argument(
-        "-o",
-        "--output-dir",
-        type=Path,
-        help="write normalization.json, .md and scores.json (for recipes.pack_bundle) here",
-    )
-    parser.add_argument("--json", action="store_true", help="print the whole result as JSON, not the tables")
-    parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show tracebacks")
+    add_result_options(parser, "scores.json (for recipes.pack_bundle), normalization", bootstrap=False)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -65,15 +58,13 @@ def run(args: argparse.Namespace) -> int:
     if not args.data:
         raise UsageError("no pairs: give --data NAME=FILE")
     choosers = {name: _chooser(name, args) for name in dict.fromkeys(args.choice or _default(args))}
-    results = [_score(name, Path(path), choosers, args) for name, path in map(_named, args.data)]
-    text = json.dumps(to_plain(results), indent=2, ensure_ascii=False) + "\n"
+    results = [_score(name, Path(path), choosers, args) for name, path in map(named, args.data)]
     if args.output_dir:
-        args.output_dir.mkdir(parents=True, exist_ok=True)
-        (args.output_dir / "normalization.json").write_text(text, encoding="utf-8")
-        scores = json.dumps(to_scores(results), indent=2) + "\n"
-        (args.output_dir / "scores.json").write_text(scores, encoding="utf-8")
-        (args.output_dir / "normalization.md").write_text(to_markdown(results), encoding="utf-8")
-    print(text if args.json else to_markdown(results), end="")
+        from llama_speech.evaluation.results import json_text
+        from llama_speech.writers import write_atomically
+
+        write_atomically(args.output_dir / "scores.json", json_text(to_scores(results)))
+    finish(args, "normalization", to_plain(results), to_markdown(results))
     return 0
 
 
@@ -95,20 +86,14 @@ def _score(name: str, path: Path, choosers: "dict[str, Chooser]", args: argparse
     pairs, systems = read_pairs(path), []
     for choice, chooser in choosers.items():
         for context in args.right_context:
-            print(f"{name}: {choice}, right context {context}", file=sys.stderr, flush=True)
+            if not args.quiet:
+                print(f"{name}: {choice}, right context {context}", file=sys.stderr, flush=True)
             config = NormalizerConfig(args.language, context)
             systems.append(score_ours(f"{choice}, {context}", pairs, config, chooser, args.classes))
     for peer in args.peer:
         system, _, rest = peer.partition(":")
-        of, file = _named(rest)
+        of, file = named(rest)
         if of == name:
             lines = Path(file).read_text(encoding="utf-8").rstrip("\n").split("\n")
             systems.append(score_outputs(system, pairs, lines))
     return SetScore(name, len(pairs), systems)
-
-
-def _named(argument: str) -> tuple[str, str]:
-    name, equals, path = argument.partition("=")
-    if not (name and equals and path):
-        raise UsageError(f"{argument!r} is not NAME=FILE")
-    return name, path

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llama_speech.cli._options import UsageError
+from llama_speech.cli._results import add_result_options, finish
 
 if TYPE_CHECKING:
     from llama_speech.evaluation.preference import Contestant
@@ -26,8 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--texts", type=Path, metavar="JSON", help="what each clip says: {name: text}")
     parser.add_argument("--answers", nargs="+", type=Path, default=[], help="files that listeners saved")
     parser.add_argument("--seed", type=int, default=0, help="decides order and sides")
-    parser.add_argument("--json", action="store_true", help="print the result as JSON, not as a table")
-    parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show tracebacks")
+    add_result_options(parser, "preference", bootstrap=False)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("give two --system to write a page, or --answers to read what listeners saved")
     if args.answers:
         result = read_answers(args.folder, args.answers)
-        print(json.dumps(asdict(result)) + "\n" if args.json else to_markdown(result), end="")
+        finish(args, "preference", asdict(result), to_markdown(result))
         return 0
     if len(args.system) != 2:
         raise UsageError(f"{len(args.system)} systems were given: a page compares two")

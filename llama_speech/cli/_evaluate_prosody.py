@@ -1,12 +1,12 @@
 """llama-speech evaluate prosody: likelihood and errors of prosody models on held-out texts."""
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llama_speech.cli._options import UsageError, positive
+from llama_speech.cli._results import add_result_options, finish, named
 
 if TYPE_CHECKING:
     from llama_speech.evaluation.prosody import System
@@ -38,14 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="models read by themselves the first N texts of a set only, since that is slow (default: all)",
     )
-    parser.add_argument("-o", "--output-dir", type=Path, help="write prosody.json and prosody.md here")
-    parser.add_argument(
-        "--resamples", type=positive, default=1000, help="draws of the bootstrap (default: 1000)"
-    )
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", action="store_true", help="print the whole result as JSON, not the tables")
-    parser.add_argument("--quiet", action="store_true", help="no progress")
-    parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show tracebacks")
+    add_result_options(parser, "prosody")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -66,19 +59,12 @@ def run(args: argparse.Namespace) -> int:
     results = [
         evaluate_prosody(name, items, systems, bootstrap, args.own_texts, progress) for name, items in sets
     ]
-    text = json.dumps(to_plain(results), indent=2) + "\n"
-    if args.output_dir:
-        args.output_dir.mkdir(parents=True, exist_ok=True)
-        (args.output_dir / "prosody.json").write_text(text, encoding="utf-8")
-        (args.output_dir / "prosody.md").write_text(to_markdown(results), encoding="utf-8")
-    print(text if args.json else to_markdown(results), end="")
+    finish(args, "prosody", to_plain(results), to_markdown(results))
     return 0
 
 
 def _named(argument: str) -> tuple[str, Path]:
-    name, equals, folder = argument.partition("=")
-    if not (name and equals and folder):
-        raise UsageError(f"{argument!r} is not NAME=FOLDER")
+    name, folder = named(argument, "FOLDER")
     return name, Path(folder)
 
 

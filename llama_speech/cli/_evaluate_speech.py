@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from llama_speech.cli._options import UsageError, positive
+from llama_speech.cli._results import add_result_options, finish
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,14 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--llama", metavar="LLAMA", help="folder of the Llama (default: the bundle's own)")
     parser.add_argument("--threads", type=positive, default=1, metavar="N", help="CPU threads (default: 1)")
-    parser.add_argument(
-        "-o", "--output-dir", type=Path, required=True, help="write speech.json, speech.md and the sound here"
-    )
-    parser.add_argument("--resamples", type=positive, default=1000, help="draws of the bootstrap")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", action="store_true", help="print the whole result as JSON, not the tables")
-    parser.add_argument("--quiet", action="store_true", help="no progress")
-    parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show tracebacks")
+    add_result_options(parser, "the sound, speech")
 
 
 def read_texts(path: Path, limit: int | None) -> tuple[str, ...]:
@@ -63,6 +57,8 @@ def run(args: argparse.Namespace) -> int:
     """Evaluate as the options say and print the result; return 0."""
     if args.texts is None:
         raise UsageError("no texts: give --texts FILE, one sentence a line")
+    if args.output_dir is None:
+        raise UsageError("no folder for the sound: give --output-dir FOLDER")
     import torch
 
     from llama_speech.evaluation.peers import PeerOptions, make_peer
@@ -89,8 +85,5 @@ def run(args: argparse.Namespace) -> int:
         read_texts(args.texts, args.limit), recognizers, args.output_dir, bootstrap, progress=progress
     )
     results = [evaluate_speaker(system, task) for system in systems]
-    text = json.dumps({"texts": task.texts, "systems": to_plain(results)}, indent=1) + "\n"
-    (args.output_dir / "speech.json").write_text(text, encoding="utf-8")
-    (args.output_dir / "speech.md").write_text(to_markdown(results), encoding="utf-8")
-    print(text if args.json else to_markdown(results), end="")
+    finish(args, "speech", {"texts": task.texts, "systems": to_plain(results)}, to_markdown(results))
     return 0

@@ -1,7 +1,6 @@
 """llama-speech evaluate translation, dialogue and compare: options, and what they start."""
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llama_speech.cli._options import add_model_options, positive
+from llama_speech.cli._results import add_result_options, finish
 
 if TYPE_CHECKING:
     from llama_speech.evaluation.datasets import EvalSet
@@ -30,13 +30,7 @@ def add_tasks(tasks: Any) -> None:
     for name, summary in SUMMARIES.items():
         parser = tasks.add_parser(name, help=summary, description=summary, allow_abbrev=False)
         _OPTIONS[name](parser)
-        group = parser.add_argument_group("results")
-        group.add_argument("-o", "--output-dir", type=Path, help=f"write {name}.json and {name}.md here")
-        group.add_argument("--resamples", type=positive, default=1000, help="draws of the bootstrap")
-        group.add_argument("--seed", type=int, default=0)
-        group.add_argument("--json", action="store_true", help="print the result as JSON, not the tables")
-        group.add_argument("--quiet", action="store_true", help="no progress")
-        parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show tracebacks")
+        add_result_options(parser, name)
 
 
 def _add_data(parser: argparse.ArgumentParser, what: str) -> None:
@@ -89,13 +83,7 @@ def run(args: argparse.Namespace) -> int:
     values, text, failed = {"translation": _translation, "dialogue": _dialogue, "compare": _compare}[
         args.task
     ](args)
-    content = json.dumps(values, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
-    if args.output_dir:
-        from llama_speech.evaluation.report import write_atomically
-
-        write_atomically(args.output_dir / f"{args.task}.json", content)
-        write_atomically(args.output_dir / f"{args.task}.md", text)
-    print(content if args.json else text, end="")
+    finish(args, args.task, values, text)
     if failed:
         print(f"{failed} items failed and count as empty: see errors in the JSON", file=sys.stderr)
     return 1 if failed else 0

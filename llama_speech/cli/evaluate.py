@@ -19,6 +19,7 @@ from llama_speech.cli import (
     _evaluate_understanding,
 )
 from llama_speech.cli._options import UsageError, add_model_options, positive
+from llama_speech.cli._results import add_result_options, finish
 from speech_core.errors import InputError
 
 if TYPE_CHECKING:
@@ -39,8 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_data(asr)
     _add_systems(asr)
     add_model_options(asr)
-    _add_results(asr)
-    asr.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show tracebacks")
+    add_result_options(asr, "asr")
+    asr.add_argument("--cache-dir", type=Path, help="where transcripts are kept, so that a run can go on")
     _evaluate_understanding.add_tasks(tasks)
     summary = "sentences and tokens read right, by class and right context, beside other systems"
     _evaluate_normalization.add_arguments(
@@ -113,18 +114,6 @@ def _add_systems(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_results(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("results")
-    group.add_argument("-o", "--output-dir", type=Path, help="write asr.json and asr.md here")
-    group.add_argument("--cache-dir", type=Path, help="where transcripts are kept, so that a run can go on")
-    group.add_argument(
-        "--resamples", type=positive, default=1000, help="draws of the bootstrap (default: 1000)"
-    )
-    group.add_argument("--seed", type=int, default=0)
-    group.add_argument("--json", action="store_true", help="print the whole result as JSON, not the tables")
-    group.add_argument("--quiet", action="store_true", help="no progress")
-
-
 def run(args: argparse.Namespace) -> int:
     """Evaluate as the options say and print the result; return 0, or 1 when a system failed on any file."""
     if args.task in _evaluate_understanding.SUMMARIES:
@@ -137,13 +126,12 @@ def run(args: argparse.Namespace) -> int:
         return _evaluate_speech.run(args)
     if args.task == "preference":
         return _evaluate_preference.run(args)
-    from llama_speech.evaluation.report import to_json, to_markdown, write_report
+    from dataclasses import asdict
+
+    from llama_speech.evaluation.report import to_markdown
 
     result = _evaluate(args)
-    if args.output_dir:
-        for path in write_report(result, args.output_dir):
-            print(f"wrote {path}", file=sys.stderr)
-    print(to_json(result) if args.json else to_markdown(result), end="")
+    finish(args, "asr", asdict(result), to_markdown(result))
     failed = sum(system.failed for one in result.sets for system in one.systems)
     failed += sum(found.error is not None for found in result.no_speech)
     if failed:

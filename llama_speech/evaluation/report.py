@@ -1,34 +1,11 @@
-"""Results of an evaluation as files: JSON of every item and score, and Markdown tables for people."""
+"""Results of recognition as Markdown tables for people, and parts that the tables of other tasks share."""
 
-import json
-import os
-import tempfile
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
-from pathlib import Path
 
 from llama_speech.evaluation.asr import FASTEST_CHARS_PER_S, TOO_FAST, AsrResult, SetResult, SystemResult
 from llama_speech.evaluation.scores import Comparison, Score
 
 MAX_EXAMPLES = 8  # confusions shown per kind
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a text file so that it is either whole or not there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
-def to_json(result: AsrResult) -> str:
-    """Return the whole result as JSON text."""
-    return json.dumps(asdict(result), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -205,11 +182,3 @@ def to_markdown(result: AsrResult) -> str:
     parts.append("## Most confused words\n\n" + "".join(_confusions(one) for one in result.sets))
     parts.append("## Systems\n\n" + "".join(f"- `{system.signature}`\n" for system in result.sets[0].systems))
     return "\n".join(parts)
-
-
-def write_report(result: AsrResult, folder: Path) -> list[Path]:
-    """Write `asr.json` and `asr.md` into a folder; return their paths."""
-    files = {folder / "asr.json": to_json(result), folder / "asr.md": to_markdown(result)}
-    for path, text in files.items():
-        write_atomically(path, text)
-    return list(files)

@@ -40,7 +40,9 @@ class Obedience:
 
 @dataclass(frozen=True)
 class SpeakerResult:
-    """One synthesizer. word_errors: by recognizer; times are over all sentences, first_s the median."""
+    """One synthesizer. word_errors, and heard (a text for each sentence): by recognizer; times are over all
+    sentences, first_s the median.
+    """
 
     name: str
     sentences: int
@@ -51,6 +53,7 @@ class SpeakerResult:
     word_errors: dict[str, Score]
     obedience: Obedience | None = None
     quality: dict[str, float] = field(default_factory=dict)
+    heard: dict[str, list[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,7 @@ def evaluate_speaker(synthesizer: Synthesizer, task: SpeechTask) -> SpeakerResul
         raise InputError(f"{synthesizer.name} spoke none of the {len(task.texts)} texts")
     audio_s = sum(len(one.samples) / one.sample_rate for one in spoken)
     task.progress(f"{synthesizer.name}: {audio_s:.0f} s spoken")
+    heard = {one.name: _hear(one, paths, task) for one in task.recognizers}
     return SpeakerResult(
         name=synthesizer.name,
         sentences=len(task.texts),
@@ -92,13 +96,17 @@ def evaluate_speaker(synthesizer: Synthesizer, task: SpeechTask) -> SpeakerResul
         audio_s=audio_s,
         real_time_factor=sum(one.wall_s for one in spoken) / audio_s,
         first_s=float(np.median([one.first_s for one in spoken])),
-        word_errors={one.name: _word_errors(one, paths, task) for one in task.recognizers},
+        word_errors={
+            name: score_texts(task.texts, texts, METRIC, task.bootstrap) for name, texts in heard.items()
+        },
         obedience=measure_obedience(spoken),
         quality=_quality(spoken, task),
+        heard=heard,
     )
 
 
-def _word_errors(recognizer: Recognizer, paths: Sequence[Path | None], task: SpeechTask) -> Score:
+def _hear(recognizer: Recognizer, paths: Sequence[Path | None], task: SpeechTask) -> list[str]:
+    """What a recognizer makes of each sentence; nothing where there is no sound or it fails."""
     heard = []
     for path in paths:
         try:
@@ -107,7 +115,7 @@ def _word_errors(recognizer: Recognizer, paths: Sequence[Path | None], task: Spe
             logger.warning("%s: %s", path, error)
             heard.append("")
     task.progress(f"{recognizer.name}: {len(heard)} sentences heard")
-    return score_texts(task.texts, heard, METRIC, task.bootstrap)
+    return heard
 
 
 def _quality(spoken: Sequence[Spoken], task: SpeechTask) -> dict[str, float]:

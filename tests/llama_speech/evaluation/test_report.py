@@ -1,6 +1,7 @@
 """Reports hold every item and score, and the tables say what the numbers say."""
 
 import json
+from dataclasses import asdict
 
 import pytest
 
@@ -11,11 +12,9 @@ from llama_speech.evaluation.report import (
     comparison_text,
     markdown_table,
     percent,
-    to_json,
     to_markdown,
-    write_atomically,
-    write_report,
 )
+from llama_speech.evaluation.results import json_text
 from llama_speech.evaluation.scores import BootstrapConfig, Comparison
 
 
@@ -44,7 +43,9 @@ def test_markdown_holds_rates_signatures_and_counts(result):
 
 
 def test_json_is_whole_and_strict(result):
-    data = json.loads(to_json(result), parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+    data = json.loads(
+        json_text(asdict(result)), parse_constant=lambda name: pytest.fail(f"{name} is not JSON")
+    )
     assert [len(one["items"]) for one in data["sets"]] == [3, 2]
     item = data["sets"][0]["items"][0]
     assert item["reference"] == "The cat sat on the mat."
@@ -52,22 +53,6 @@ def test_json_is_whole_and_strict(result):
     assert item["counts"]["command:bad"]["wer/whisper-en"] == [2, 1, 0, 6]
     assert data["sets"][0]["systems"][0]["scores"]["wer/whisper-en"]["rate"] == 0.125
     assert data["no_speech"][0]["words"] == 2
-
-
-def test_report_files_are_written(result, tmp_path):
-    paths = write_report(result, tmp_path / "out" / "deep")
-    assert [path.name for path in paths] == ["asr.json", "asr.md"]
-    assert paths[1].read_text(encoding="utf-8") == to_markdown(result)
-    assert len(list(paths[0].parent.iterdir())) == 2
-
-
-def test_a_failed_write_leaves_the_old_file(tmp_path):
-    path = tmp_path / "file"
-    write_atomically(path, "old")
-    with pytest.raises(UnicodeEncodeError):
-        write_atomically(path, "\ud800")
-    assert path.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_small_forms():

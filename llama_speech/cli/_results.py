@@ -1,0 +1,42 @@
+"""What all tasks of `evaluate` do with a result: options for it, files, and what is printed."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from llama_speech.cli._options import UsageError, positive
+
+
+def add_result_options(parser: argparse.ArgumentParser, task: str, bootstrap: bool = True) -> None:
+    """--output-dir, --json, --quiet, --debug, and with `bootstrap` --resamples and --seed."""
+    group = parser.add_argument_group("results")
+    group.add_argument(
+        "-o", "--output-dir", type=Path, help=f"write {task}.json, {task}.md and {task}.html here"
+    )
+    if bootstrap:
+        group.add_argument(
+            "--resamples", type=positive, default=1000, help="draws of the bootstrap (default: 1000)"
+        )
+        group.add_argument("--seed", type=int, default=0)
+    group.add_argument("--json", action="store_true", help="print the whole result as JSON, not the tables")
+    group.add_argument("--quiet", action="store_true", help="no progress")
+    parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show tracebacks")
+
+
+def finish(args: argparse.Namespace, task: str, values: Any, markdown: str) -> None:
+    """Write the files, if a folder was given, and print the tables or the JSON."""
+    from llama_speech.evaluation.results import json_text, write_results
+
+    if args.output_dir:
+        for path in write_results(args.output_dir, task, values, markdown):
+            print(f"wrote {path}", file=sys.stderr)
+    print(json_text(values) if args.json else markdown, end="")
+
+
+def named(argument: str, what: str = "FILE") -> tuple[str, str]:
+    """NAME=FILE as its two parts. Raises UsageError."""
+    name, equals, path = argument.partition("=")
+    if not (name and equals and path):
+        raise UsageError(f"{argument!r} is not NAME={what}")
+    return name, path
