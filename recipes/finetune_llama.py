@@ -10,13 +10,14 @@
 
     # recognition, translation and dialogue at once (recipes.prepare_translation, recipes.prepare_dialogue)
     python -m recipes.finetune_llama ... --recognition-share 0.6 --translation-share 0.25 \
-        --dialogue-share 0.15
+        --dialogue-share 0.15 --dialogue-distribution 1 --ctc-weight 0.3
 
 On a CPU, for a look: `--max-steps 5 --batch-frames 2000`. The two boundary embeddings are a soft prompt:
 trained on text alone, with token embeddings in the place of speech, they teach a small Llama to repeat;
 joined and disturbed texts (recipes/text_as_speech.py) prepare them for what a recognizer gives. The loss is
-the cross-entropy of the answer and its end-of-turn token (arXiv 2407.21783, section 8.3); the Llama never
-changes.
+the cross-entropy of the answer and its end-of-turn token (arXiv 2407.21783, section 8.3), of dialogue also
+what the Llama foresees from the transcript (recipes/llama_losses.py); the Llama never changes. Where the
+adapter learns, `--ctc-weight` keeps what its CTC head hears.
 """
 
 import logging
@@ -26,23 +27,34 @@ from typing import Any
 
 import numpy as np
 import torch
+from tokenizers import Tokenizer
 from torch import Tensor, nn
-from torch.nn import functional
 
 from recipes import training_loop
+from recipes.ctc_targets import CtcTargets
 from recipes.data.augment import SpecAugmentConfig, spec_augment
 from recipes.data.features_cache import FeatureCache
+from recipes.llama_losses import answer_loss
 from recipes.mixture import MixtureConfig, Target, item_weights, target_of
 from recipes.options import option
 from recipes.recipe import held_out_figures, run_recipe
 from recipes.speech_batches import SpeechBatch, SpeechBatches
+from recipes.speech_losses import ctc_loss
 from recipes.stages import stages_of
 from recipes.text_as_speech import Disturbance, disturb, join_texts
 from recipes.training_loop import LoopConfig, Metrics
 from speech_adapter.llama import FrozenLlama, LlamaOptions, load_llama
 from speech_adapter.model import SpeechModel, load_speech_model, save_speech_model
-from speech_adapter.prompts import Speech, end_of_turn_id, recognition_turns, render
-from speech_adapter.sequence import InputSequence, answer_places, build_sequence, pad_sequences
+from speech_adapter.prompts import (
+    PAPER_LANGUAGES,
+    Speech,
+    Turn,
+    end_of_turn_id,
+    language_name,
+    recognition_turns,
+    render,
+)
+from speech_adapter.sequence import InputSequence, build_sequence
 from speech_core.errors import ConfigError
 
 logger = logging.getLogger(__name__)
@@ -71,6 +83,8 @@ class RunConfig:
     batch_frames: int = option(3_000, "frames of one batch, padding included (100 a second)")
     max_item_frames: int = option(1_500, "longer items are left out")
     encoder_rate: float = option(0.2, "learning rate of the encoder over that of the adapter")
+    ctc_weight: float = option(0.0, "weight of the CTC loss of items in the language of the prompt")
+    spec_augment: bool = option(True, "mask bands and times of the features")
     mixture: MixtureConfig = field(default_factory=MixtureConfig)
 
     def __post_init__(self) -> None:
@@ -91,6 +105,7 @@ class LlamaStageModel(nn.Module):
         super().__init__()
         self.speech, self.config = speech, config
         self._llama = llama  # no nn.Module: neither saved nor trained
+        self._ctc_targets = _ctc_targets(config, speech) if config.ctc_weight else None
         self._end = end_of_turn_id(llama.tokenizer)
         for parameter in self.parameters():
             parameter.requires_grad_(config.train == "all")
@@ -99,26 +114,35 @@ class LlamaStageModel(nn.Module):
         speech.adapter.boundaries.requires_grad_(True)
 
     def forward(self, batch: SpeechBatch) -> tuple[Tensor, Metrics]:
-        """Mean cross-entropy of the answers, and the share of tokens foreseen."""
+        """Mean loss per token of the answers, and the share of tokens foreseen."""
         generator = torch.Generator().manual_seed(batch.seed)
         as_text = float(torch.rand((), generator=generator)) < self.config.text_share
+        mixed = self.config.mixture.mixed
         texts = [text or "" for text in batch.texts]
+        ctc: Tensor | None = None
         if as_text:
-            texts = join_texts([text for text in texts if text], self.config.text_join, generator)
+            if not mixed:
+                texts = join_texts([text for text in texts if text], self.config.text_join, generator)
             parts = self._text_parts(texts, generator)
         else:
-            parts = self._speech_parts(batch, generator)
-        if self.config.mixture.mixed and not as_text:
+            parts, ctc = self._speech_parts(batch, generator)
+        if mixed:
             targets = self._mixed_targets(parts, batch)
         else:
             targets = [self._repetition(part, text) for part, text in zip(parts, texts, strict=True)]
-        sequences = pad_sequences([self._sequence(target) for target in targets if target is not None])
-        hidden = self._llama.hidden_states(sequences.embeds, sequences.mask, sequences.position_ids)
-        places = answer_places(sequences.labels)
-        logits = self._llama.logits(hidden[places.rows, places.positions]).float()
-        loss = functional.cross_entropy(logits, places.targets)
-        foreseen = (logits.detach().argmax(-1) == places.targets).float().mean()
-        return loss, {"foreseen": float(foreseen), "as_text": float(as_text)}
+        loss, figures = self._answer_loss([target for target in targets if target is not None])
+        if ctc is not None:
+            loss, figures = loss + self.config.ctc_weight * ctc, {**figures, "ctc_loss": float(ctc.detach())}
+        return loss, {**figures, "as_text": float(as_text)}
+
+    def _answer_loss(self, targets: list[Target]) -> tuple[Tensor, Metrics]:
+        share = self.config.mixture.dialogue_distribution
+        heard = [self._sequence(target.turns, target.answer) for target in targets]
+        written = [
+            self._sequence(target.written, target.answer) if share and target.written else None
+            for target in targets
+        ]
+        return answer_loss(self._llama, heard, written, share)
 
     def _repetition(self, part: Tensor, text: str) -> Target | None:
         if not text or not len(part):
@@ -130,11 +154,12 @@ class LlamaStageModel(nn.Module):
         pairs = zip(parts, batch.records, strict=True)
         return [target_of(record, Speech(part)) if len(part) else None for part, record in pairs]
 
-    def _sequence(self, target: Target) -> InputSequence:
+    def _sequence(self, turns: list[Turn], text: str) -> InputSequence:
         tokenizer = self._llama.tokenizer
-        answer = [*tokenizer.encode(target.answer), self._end]
-        pieces = render(tokenizer, target.turns)
-        return build_sequence(pieces, self._llama.embed, self.speech.adapter.boundaries, answer)
+        answer = [*tokenizer.encode(text), self._end]
+        return build_sequence(
+            render(tokenizer, turns), self._llama.embed, self.speech.adapter.boundaries, answer
+        )
 
     def _text_parts(self, texts: list[str], generator: torch.Generator) -> list[Tensor]:
         """Token embeddings of the texts, as speech embeddings, disturbed as the options say."""
@@ -144,16 +169,42 @@ class LlamaStageModel(nn.Module):
         ]
         return [disturb(part, table, self.config.disturbance, generator) for part in clean]
 
-    def _speech_parts(self, batch: SpeechBatch, generator: torch.Generator) -> list[Tensor]:
-        """What the adapter gives for the sound, one (positions, d_llama) for each item."""
+    def _speech_parts(
+        self, batch: SpeechBatch, generator: torch.Generator
+    ) -> tuple[list[Tensor], Tensor | None]:
+        """What the adapter gives for the sound, one (positions, d_llama) for each item; CTC loss if asked."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.config.train != "boundaries"):
             features = self.speech.encoder.normalise(batch.features)
-            if self.training:
+            if self.training and self.config.spec_augment:
                 features = spec_augment(features, batch.lengths, SpecAugmentConfig(), generator)
             embeds, positions = self.speech.adapter(*self.speech.encoder.encode(features, batch.lengths))
+            loss = self._ctc_loss(embeds, positions, batch)
             if self.speech.adapter.config.compression == "ctc":
                 embeds, positions = self.speech.ctc.compress(self.speech.ctc.log_probs(embeds), positions)
-        return [item[:count] for item, count in zip(embeds, positions.tolist(), strict=True)]
+        return [item[:count] for item, count in zip(embeds, positions.tolist(), strict=True)], loss
+
+    def _ctc_loss(self, embeds: Tensor, positions: Tensor, batch: SpeechBatch) -> Tensor | None:
+        """CTC loss of the items in the language of the prompt, None if it is not asked for or there is none.
+
+        embeds (batch, positions, d_llama), positions (batch,).
+        """
+        wanted = self.config.language
+        rows = [row for row, record in enumerate(batch.records) if _language(record) == wanted]
+        if self._ctc_targets is None or not rows:
+            return None
+        classes = [self._ctc_targets(batch.texts[row] or "") for row in rows]
+        return ctc_loss(self.speech.ctc.log_probs(embeds[rows]), positions[rows], classes)
+
+
+def _ctc_targets(config: RunConfig, speech: SpeechModel) -> CtcTargets:
+    tokenizer = Tokenizer.from_file(str(config.llama / "tokenizer.json"))
+    return CtcTargets(tokenizer, speech.ctc.token_ids.tolist())
+
+
+def _language(record: dict[str, Any]) -> str:
+    """English name of the language of a stored utterance; what the prompts have no name for stays a code."""
+    code = str(record["language"])
+    return language_name(code) if code in PAPER_LANGUAGES else code
 
 
 def _squeezed(text: str) -> str:

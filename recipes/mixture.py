@@ -27,13 +27,18 @@ class MixtureConfig:
     recognition_share: float = option(1.0, "share of recognition")
     translation_share: float = option(0.0, "share of translation")
     dialogue_share: float = option(0.0, "share of dialogue")
+    dialogue_distribution: float = option(
+        0.0,
+        "share of the loss of dialogue that is the Llama's own next-token distribution given the transcript",
+    )
     temperature: float = option(0.5, "languages of a task: hours to this power; 1 as they are, 0 all alike")
 
     def __post_init__(self) -> None:
         if min(self.shares.values()) < 0 or not sum(self.shares.values()):
             raise ConfigError("shares of tasks must not be negative, and one must be above 0")
-        if not 0.0 <= self.temperature <= 1.0:
-            raise ConfigError(f"temperature is {self.temperature}: choose from 0 to 1")
+        for name in ("temperature", "dialogue_distribution"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ConfigError(f"{name} is {getattr(self, name)}: choose from 0 to 1")
 
     @property
     def mixed(self) -> bool:
@@ -49,10 +54,15 @@ class MixtureConfig:
 
 @dataclass(frozen=True)
 class Target:
-    """A conversation that ends in the speech, and the answer to learn."""
+    """A conversation that ends in the speech, and the answer to learn.
+
+    written: the same conversation with the words in the place of the speech, where what the Llama foresees
+    after them is to be learned.
+    """
 
     turns: list[Turn]
     answer: str
+    written: list[Turn] | None = None
 
 
 def task_of(record: Mapping[str, Any]) -> str:
@@ -72,13 +82,16 @@ def target_of(record: Mapping[str, Any], speech: Speech) -> Target | None:
         to = record["extra"].get("to", "en")
         return _target(translation_turns(speech, language_name(to)), record["translation"].get(to))
     if task == "dialogue":
-        return _target([Turn("system", ("",)), Turn("user", (speech,))], record["extra"].get("answer"))
+        spoken, written = (
+            [Turn("system", ("",)), Turn("user", (part,))] for part in (speech, record["text"] or "")
+        )
+        return _target(spoken, record["extra"].get("answer"), written if record["text"] else None)
     return None
 
 
-def _target(turns: list[Turn], answer: str | None) -> Target | None:
+def _target(turns: list[Turn], answer: str | None, written: list[Turn] | None = None) -> Target | None:
     squeezed = " ".join((answer or "").split())
-    return Target(turns, squeezed) if squeezed else None
+    return Target(turns, squeezed, written) if squeezed else None
 
 
 def item_weights(cache: FeatureCache, config: MixtureConfig) -> NDArray[np.float64]:

@@ -2,15 +2,16 @@
 
     python -m recipes.prepare_dialogue --text-dir TEXT --speech-dir SPEECH --llama LLAMA --out DATA/dialogue \
         --limit 2000                                     # to train on: DATA/dialogue/train.jsonl
-    python -m recipes.prepare_dialogue --manifest SET/train.jsonl --llama LLAMA --out DATA/answers
+    python -m recipes.prepare_dialogue --speech-dir SPEECH --sets kathleen-en librispeech --llama LLAMA \
+        --out DATA/answers                               # or --manifest FILE.jsonl
     python -m recipes.prepare_dialogue --text-dir TEXT --part dev --out DATA/dialogue-dev --limit 200
     python -m recipes.prepare_speech --manifest DATA/dialogue/train.jsonl --out DATA/dialogue-features
 
-With --manifest the clips are those of a set with transcripts, and only their answers are made (60 K hours in
-the paper, arXiv 2407.21783, 8.1; after AudioChatLlama): so that speech in gives what text in would give. The
-dev part is never trained on; it is spoken by a voice no training hears, has accepted answers in place of the
-Llama's, and comes with two more manifests: `turns.jsonl` (a question after another turn) and `switched.jsonl`
-(a request whose object is named in another language). Everything goes on where it stopped.
+With --sets or --manifest the clips are recordings with transcripts, and only their answers are made (60 K
+hours in the paper, arXiv 2407.21783, 8.1; after AudioChatLlama): so that speech in gives what text in would
+give. The dev part is never trained on; it is spoken by a voice no training hears, has accepted answers in
+place of the Llama's, and comes with two more manifests: `turns.jsonl` (a question after another turn) and
+`switched.jsonl` (a request whose object is named in another language). Everything goes on where it stopped.
 """
 
 import json
@@ -18,11 +19,13 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from llama_speech.batch_answers import Answerer, BatchAnswer, answer_texts
 from recipes import options
+from recipes.data.corpora import transcribed
 from recipes.data.held_out import load_held_out
-from recipes.data.manifests import read_manifest
+from recipes.data.manifests import write_manifest
 from recipes.data.parallel import configure_logging
 from recipes.data.personal_data import PersonalData, find_scanner
 from recipes.data.prompts import Prompt, read_prompts
@@ -33,6 +36,7 @@ from speech_adapter.prompts import Turn
 from speech_core.errors import ConfigError, InputError
 
 logger = logging.getLogger(__name__)
+Item = TypeVar("Item")
 
 _ANSWERS_AT_ONCE = 64  # between two writes to the disk
 _SWITCHED = (
@@ -54,7 +58,8 @@ class DialogueOptions:
     out: Path = option(Path(), "folder to write")
     text_dir: Path | None = option(None, "folder with dialogue/trivia.tsv.gz and requests.tsv.gz")
     speech_dir: Path | None = option(None, "folder of speech sets whose dev texts are never spoken")
-    manifest: Path | None = option(None, "answer the transcripts of this set instead of speaking prompts")
+    manifest: Path | None = option(None, "answer these transcripts instead of speaking prompts")
+    sets: tuple[str, ...] = option((), "answer the transcripts of these sets of --speech-dir instead")
     llama: Path | None = option(None, "folder of the frozen Llama that answers; not needed for --part dev")
     part: str = option("train", "train or dev", ("train", "dev"))
     limit: int = option(1000, "most prompts")
@@ -64,8 +69,8 @@ class DialogueOptions:
     seed: int = option(0, "of voices")
 
     def __post_init__(self) -> None:
-        if (self.text_dir is None) == (self.manifest is None):
-            raise ConfigError("give either --text-dir or --manifest")
+        if [self.text_dir is None, self.manifest is None, not self.sets].count(False) != 1:
+            raise ConfigError("give one of --text-dir, --sets and --manifest")
         if self.part == "train" and self.llama is None:
             raise ConfigError("--llama is needed: its own answers are what is learned")
 
@@ -133,8 +138,8 @@ def usable(found: Answered, scanner: PersonalData | None, counts: dict[str, int]
 
 def prepare(chosen: DialogueOptions) -> dict[str, int]:
     """Write what the options ask for; counts of what was made and left out."""
-    if chosen.manifest is not None:
-        return answer_manifest(chosen)
+    if chosen.text_dir is None:
+        return answer_transcripts(chosen)
     if chosen.part == "dev":
         return speak_dev(chosen)
     return speak_train(chosen)
@@ -167,19 +172,17 @@ def speak_train(chosen: DialogueOptions) -> dict[str, int]:
     return _noted(chosen.out, {**counts, **made})
 
 
-def answer_manifest(chosen: DialogueOptions) -> dict[str, int]:
-    """The set of --manifest again, each utterance with the Llama's answer to its transcript."""
-    if chosen.manifest is None or chosen.llama is None:
-        raise InputError("--manifest and --llama are needed")
-    folder = chosen.manifest.parent.resolve()
-    utterances = [one for one in read_manifest(chosen.manifest) if one.text][: chosen.limit]
+def answer_transcripts(chosen: DialogueOptions) -> dict[str, int]:
+    """Recordings with transcripts again, each with the Llama's answer to what is said."""
+    if chosen.llama is None:
+        raise InputError("--llama is needed")
+    utterances = list(_spread(transcribed(chosen.manifest, chosen.speech_dir, chosen.sets), chosen.limit))
     pairs = [(one.id, one.text or "") for one in utterances]
     answers = answer_prompts(chosen.out / "answers.jsonl", pairs, chosen.llama, chosen)
     scanner, counts = find_scanner(chosen.personal_data), dict[str, int]()
     kept = [
         replace(
             one,
-            audio=str(folder / one.audio),
             extra={
                 **one.extra,
                 "task": "dialogue",
@@ -190,8 +193,6 @@ def answer_manifest(chosen: DialogueOptions) -> dict[str, int]:
         for one in utterances
         if usable(answers[one.id], scanner, counts)
     ]
-    from recipes.data.manifests import write_manifest
-
     return _noted(chosen.out, {**counts, "answered": write_manifest(chosen.out / "train.jsonl", kept)})
 
 
@@ -237,9 +238,9 @@ def _switched() -> Iterator[SpokenText]:
         yield SpokenText(name, text, "en", f"written for this test ({language})", "Apache-2.0", extra=extra)
 
 
-def _spread(prompts: Iterable[Prompt], limit: int) -> Iterator[Prompt]:
+def _spread(all_items: Iterable[Item], limit: int) -> Iterator[Item]:
     """At most `limit`, taken evenly from all."""
-    found = list(prompts)
+    found = list(all_items)
     step = max(len(found) / max(limit, 1), 1.0)
     yield from (found[int(place * step)] for place in range(min(limit, len(found))))
 

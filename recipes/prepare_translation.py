@@ -2,7 +2,9 @@
 
     python -m recipes.prepare_translation --text-dir TEXT --speech-dir SPEECH --language de --limit 4000 \
         --out DATA/translation-de                        # spoken: DATA/translation-de/train.jsonl
-    python -m recipes.prepare_translation --manifest SET/train.jsonl --mt nllb --to en --out DATA/translated
+    python -m recipes.prepare_translation --speech-dir SPEECH --sets drascula asterisk-core --to en \
+        --out DATA/translated                            # recordings that carry a translation
+    python -m recipes.prepare_translation --manifest FILE.jsonl --mt nllb --to en --out DATA/translated
     python -m recipes.prepare_translation --mt 'command:PROGRAM {source} {target}' ...
     python -m recipes.prepare_speech --manifest DATA/translation-de/train.jsonl --language de --out FEATURES
 
@@ -17,11 +19,13 @@ import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from recipes import options
+from recipes.data.corpora import transcribed
 from recipes.data.held_out import HeldOutTexts, load_held_out, read_rows
 from recipes.data.machine_translation import MachineTranslator, fault, make_translator
 from recipes.data.manifests import Utterance, read_manifest
@@ -48,18 +52,19 @@ class TranslationOptions:
     speech_dir: Path | None = option(None, "folder of speech sets whose dev texts are never spoken")
     language: str = option("de", "of the sentences: de, es, fr, it")
     reverse: bool = option(False, "speak the English side")
-    manifest: Path | None = option(None, "translate the transcripts of this set instead")
-    mt: str = option("", "translator: command:PROGRAM, nllb, nllb:MODEL")
-    to: str = option("en", "language of the translations of --manifest")
+    manifest: Path | None = option(None, "translate these transcripts instead of speaking sentences")
+    sets: tuple[str, ...] = option((), "translate the transcripts of these sets of --speech-dir instead")
+    mt: str = option(
+        "", "translator: command:PROGRAM, nllb, nllb:MODEL (default: the translations there are)"
+    )
+    to: str = option("en", "language of the translations of --sets and --manifest")
     limit: int = option(1000, "most sentences")
     personal_data: str = option("none", "scan transcripts: none, patterns, presidio")
     seed: int = option(0, "of the choice and the voices")
 
     def __post_init__(self) -> None:
-        if (self.text_dir is None) == (self.manifest is None):
-            raise ConfigError("give either --text-dir or --manifest")
-        if self.manifest is not None and not self.mt:
-            raise ConfigError("--manifest needs --mt, a translator")
+        if [self.text_dir is None, self.manifest is None, not self.sets].count(False) != 1:
+            raise ConfigError("give one of --text-dir, --sets and --manifest")
 
 
 def read_pairs(text_dir: Path, language: str, held_out: HeldOutTexts) -> Iterator[tuple[int, str, str, str]]:
@@ -113,20 +118,14 @@ def speak_pairs(chosen: TranslationOptions) -> Counter[str]:
     return write_spoken_set(chosen.out / "train.jsonl", texts, lambda text: teachers[text.id], chosen.seed)
 
 
-def translate_manifest(chosen: TranslationOptions) -> Counter[str]:
-    """A set with transcripts, each with a translation into --to; goes on where it stopped."""
-    if chosen.manifest is None:
-        raise InputError("--manifest is needed")
-    folder, path = chosen.manifest.parent.resolve(), chosen.out / "train.jsonl"
+def translate_transcripts(chosen: TranslationOptions) -> Counter[str]:
+    """Recordings with transcripts, each with a translation into --to; goes on where it stopped."""
+    path = chosen.out / "train.jsonl"
     done = {one.id for one in read_manifest(path)} if path.exists() else set[str]()
-    waiting, counts = list[Utterance](), Counter[str]({"known": len(done)})
-    for one in read_manifest(chosen.manifest):
-        if len(waiting) >= chosen.limit:
-            break
-        if one.text and one.language != chosen.to and one.id not in done:
-            waiting.append(one)
+    counts = Counter[str]({"known": len(done)})
+    waiting = list(islice(_untranslated(chosen, done), chosen.limit))
     chosen.out.mkdir(parents=True, exist_ok=True)
-    translator = make_translator(chosen.mt)
+    translator = make_translator(chosen.mt) if chosen.mt else None
     scanner = find_scanner(chosen.personal_data)
     for start in range(0, len(waiting), _AT_ONCE):
         part = waiting[start : start + _AT_ONCE]
@@ -142,7 +141,6 @@ def translate_manifest(chosen: TranslationOptions) -> Counter[str]:
                 if reason is None:
                     record = replace(
                         one,
-                        audio=str(folder / one.audio),
                         translation={**one.translation, chosen.to: translation},
                         extra={**one.extra, "task": "translation", "to": chosen.to, "translated_by": by},
                     )
@@ -150,8 +148,15 @@ def translate_manifest(chosen: TranslationOptions) -> Counter[str]:
     return counts
 
 
+def _untranslated(chosen: TranslationOptions, done: set[str]) -> Iterator[Utterance]:
+    """What is said in another language and can be translated; without a translator by the set alone."""
+    for one in transcribed(chosen.manifest, chosen.speech_dir, chosen.sets):
+        if one.language != chosen.to and one.id not in done and (chosen.mt or chosen.to in one.translation):
+            yield one
+
+
 def _translated(
-    part: Sequence[Utterance], target: str, translator: MachineTranslator
+    part: Sequence[Utterance], target: str, translator: MachineTranslator | None
 ) -> Iterator[tuple[Utterance, str, str]]:
     """Each utterance with its translation and who made it; what people translated stays."""
     by_language: dict[str, list[Utterance]] = {}
@@ -160,14 +165,14 @@ def _translated(
             yield one, one.translation[target], "the set"
         else:
             by_language.setdefault(one.language, []).append(one)
-    for language, utterances in by_language.items():
+    for language, utterances in by_language.items() if translator is not None else ():
         made = translator.translate([one.text or "" for one in utterances], language, target)
         yield from zip(utterances, made, [translator.name] * len(made), strict=True)
 
 
 def prepare(chosen: TranslationOptions) -> Counter[str]:
     """Write what the options ask for; counts of what was made and left out."""
-    counts = translate_manifest(chosen) if chosen.manifest is not None else speak_pairs(chosen)
+    counts = translate_transcripts(chosen) if chosen.text_dir is None else speak_pairs(chosen)
     (chosen.out / "counts.json").write_text(json.dumps(counts, indent=1) + "\n", encoding="utf-8")
     logger.info("%s", ", ".join(f"{count} {what}" for what, count in counts.items()))
     return counts

@@ -5,12 +5,13 @@ The sets of a speech directory lie there as `NAME/train.jsonl` and `NAME/dev.jso
 
 import json
 import logging
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from recipes.data.manifests import Utterance
+from recipes.data.held_out import load_held_out
+from recipes.data.manifests import Utterance, read_manifest
 from speech_core.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -88,6 +89,37 @@ def read_speech_set(speech_dir: Path, name: str, part: str) -> Iterator[Utteranc
     with path.open(encoding="utf-8") as lines:
         for line in lines:
             yield _utterance(json.loads(line), speech_set, path.parent)
+
+
+def transcribed(
+    manifest: Path | None, speech_dir: Path | None, sets: Sequence[str], text_dir: Path | None = None
+) -> Iterator[Utterance]:
+    """Utterances with transcripts and absolute paths: of a manifest, or of the train parts of sets by name.
+
+    Of both, what has a text or translation of a dev part of the speech or text directory is left out and
+    counted in the log. Raises InputError if sets are named without the directory they lie in.
+    """
+    if manifest is None and speech_dir is None:
+        raise InputError("sets are named, but not where they lie: give --speech-dir")
+    held_out, left_out = load_held_out(speech_dir, text_dir), 0
+    for one in _clips(manifest, speech_dir, sets):
+        if not one.text:
+            continue
+        if any(held_out.holds(text) for text in (one.text, *one.translation.values())):
+            left_out += 1
+            continue
+        yield one
+    logger.info("left out: %d held out", left_out)
+
+
+def _clips(manifest: Path | None, speech_dir: Path | None, sets: Sequence[str]) -> Iterator[Utterance]:
+    if manifest is not None:
+        folder = manifest.parent.resolve()
+        for one in read_manifest(manifest):
+            yield replace(one, audio=str(folder / one.audio))
+    elif speech_dir is not None:
+        for name in sets:
+            yield from read_speech_set(speech_dir.resolve(), name, "train")
 
 
 def sets_for(speech_dir: Path, part: str) -> list[str]:

@@ -134,7 +134,7 @@ def test_a_mixture_teaches_every_task(parts: dict[str, Path], tmp_path: Path) ->
     task = build(config)
     prompts = set()
     for batch in itertools.islice(task.batches, 12):
-        for target in task.model._mixed_targets(task.model._speech_parts(batch, torch.Generator()), batch):
+        for target in task.model._mixed_targets(task.model._speech_parts(batch, torch.Generator())[0], batch):
             assert target is not None
             prompts.add((target.turns[0].parts[0], target.answer))
     assert prompts == {
@@ -144,3 +144,49 @@ def test_a_mixture_teaches_every_task(parts: dict[str, Path], tmp_path: Path) ->
     }
     training_loop.run(task, config.loop)
     assert (parts["run"] / "export" / "speech_adapter" / "model.safetensors").is_file()
+
+
+def test_boundaries_learn_a_mixture_from_text(parts: dict[str, Path], tmp_path: Path) -> None:
+    cache = dialogue_cache(tmp_path / "dialogue", "de")
+    mixture = MixtureConfig(0.0, 0.0, 1.0, dialogue_distribution=1.0)
+    config = config_for({**parts, "cache": cache}, steps=30, text_share=1.0, mixture=mixture)
+    task = build(config)
+    batch = next(iter(task.batches))
+    with torch.no_grad():
+        before, figures = task.model(batch)
+    assert figures["divergence"] == pytest.approx(float(before))
+    training_loop.run(task, config.loop)
+    with torch.no_grad():
+        assert float(task.model(batch)[0]) < 0.9 * float(before)
+
+
+@pytest.mark.parametrize(("language", "kept"), [("en", True), ("de", False)])
+def test_the_ctc_loss_is_of_the_language_of_the_prompt(
+    parts: dict[str, Path], tmp_path: Path, language: str, kept: bool
+) -> None:
+    cache = dialogue_cache(tmp_path / "dialogue", language)
+    config = config_for(
+        {**parts, "cache": cache}, train="adapter", ctc_weight=0.5, mixture=MixtureConfig(0.0, 0.0, 1.0)
+    )
+    task = build(config)
+    loss, figures = task.model(next(iter(task.batches)))
+    assert ("ctc_loss" in figures) is kept
+    expected = figures["answer_loss"] + 0.5 * figures.get("ctc_loss", 0.0)
+    assert float(loss.detach()) == pytest.approx(expected, rel=1e-4)
+
+
+def dialogue_cache(folder: Path, language: str) -> Path:
+    """Four spoken prompts with answers."""
+    random = np.random.default_rng(2)
+    items = [
+        CacheItem(
+            Utterance(
+                *(str(number), "", text, language, "none", 1.2, "test", "CC0", {}),
+                {"task": "dialogue", "answer": "fine"},
+            ),
+            random.normal(size=(120, 80)).astype(np.float16),
+        )
+        for number, text in enumerate(("a b", "ab ab", "b", "ba"))
+    ]
+    FeatureCacheWriter(folder).write_shard(0, items)
+    return folder

@@ -32,6 +32,8 @@ def test_each_task_has_its_conversation_and_answer():
     assert told is not None
     assert told.turns == [Turn("system", ("",)), Turn("user", (SPEECH,))]
     assert told.answer == "I am fine."
+    assert told.written == [Turn("system", ("",)), Turn("user", ("Guten  Tag",))]
+    assert translated.written is None
 
 
 def test_nothing_to_teach():
@@ -84,6 +86,8 @@ def test_what_cannot_be(cache, tmp_path):
         MixtureConfig(0.0)
     with pytest.raises(ConfigError, match="temperature is 2"):
         MixtureConfig(temperature=2)
+    with pytest.raises(ConfigError, match="dialogue_distribution is -1"):
+        MixtureConfig(dialogue_distribution=-1)
     writer = FeatureCacheWriter(tmp_path / "empty")
     writer.write_shard(0, [])
     with pytest.raises(ConfigError, match="no item of the caches is for it"):

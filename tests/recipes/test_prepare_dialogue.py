@@ -96,7 +96,7 @@ def test_dev_questions_are_never_to_be_trained_on(tmp_path):
 
 
 def test_what_must_be_given(tmp_path):
-    with pytest.raises(ConfigError, match="either --text-dir or --manifest"):
+    with pytest.raises(ConfigError, match="one of --text-dir, --sets and --manifest"):
         DialogueOptions(out=tmp_path)
     with pytest.raises(ConfigError, match="--llama is needed"):
         DialogueOptions(out=tmp_path, text_dir=tmp_path)

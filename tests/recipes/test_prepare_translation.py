@@ -1,6 +1,7 @@
 """Translation data: parallel sentences spoken, transcripts translated, filtered, resumed."""
 
 import gzip
+import json
 import sys
 
 import pytest
@@ -67,10 +68,28 @@ def test_transcripts_are_translated_and_filtered(tmp_path):
     assert len(list(read_manifest(tmp_path / "out" / "train.jsonl"))) == 2
 
 
+def test_sets_bring_their_own_translations(tmp_path):
+    folder = tmp_path / "speech" / "drascula"
+    folder.mkdir(parents=True)
+    texts = [("Buenos días", {"en": "Good morning"}), ("Adiós", {}), ("Un buen día", {"en": "A fine day"})]
+    lines = [
+        {"audio": f"{row}.opus", "text": text, "language": "es", "speaker": "s", "duration": 1.0}
+        | {"translation": translation}
+        for row, (text, translation) in enumerate(texts)
+    ]
+    (folder / "train.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (folder / "dev.jsonl").write_text(json.dumps({**lines[2], "text": "Otro", "audio": "x.opus"}) + "\n")
+    chosen = TranslationOptions(out=tmp_path / "out", speech_dir=tmp_path / "speech", sets=("drascula",))
+    prepare(chosen)
+    (one,) = read_manifest(tmp_path / "out" / "train.jsonl")  # the second has none, the third is held out
+    assert one.extra["translated_by"] == "the set"
+    assert one.audio == str(folder / "0.opus")
+
+
 def test_what_must_be_given(tmp_path, text_dir):
-    with pytest.raises(ConfigError, match="either --text-dir or --manifest"):
+    with pytest.raises(ConfigError, match="one of --text-dir, --sets and --manifest"):
         TranslationOptions(out=tmp_path)
-    with pytest.raises(ConfigError, match="needs --mt"):
-        TranslationOptions(out=tmp_path, manifest=tmp_path / "in.jsonl")
+    with pytest.raises(InputError, match="give --speech-dir"):
+        prepare(TranslationOptions(out=tmp_path, sets=("drascula",)))
     with pytest.raises(InputError, match="no parallel sentences of 'fr'"):
         prepare(TranslationOptions(out=tmp_path, text_dir=text_dir, language="fr"))
