@@ -37,6 +37,27 @@ def choose_vocabulary(tokenizer: Tokenizer, texts: Iterable[str], size: int) -> 
     return sorted(chosen)
 
 
+def choose_pieces(tokenizer: Tokenizer, texts: Iterable[str], merges: int, least: int) -> list[int]:
+    """Llama token ids for a CTC head that learns from little: parts of words rather than whole words.
+
+    Only tokens made by the first `merges` merges of the Llama's byte pair encoding, and of those, characters
+    apart, only what comes at least `least` times in the texts. Raises InputError when there is no text or the
+    tokenizer has no merges.
+    """
+    form = json.loads(tokenizer.to_str())
+    if "merges" not in form["model"]:
+        raise InputError("this Llama's tokenizer has no merges: choose a vocabulary by its size alone")
+    form["model"]["merges"] = form["model"]["merges"][:merges]
+    counts: Counter[int] = Counter()
+    for encoding in Tokenizer.from_str(json.dumps(form)).encode_batch(list(texts), add_special_tokens=False):
+        counts.update(encoding.ids)
+    if not counts:
+        raise InputError("there are no texts to choose pieces from: the caches hold unlabelled speech only")
+    characters = {character for token in counts for character in tokenizer.id_to_token(token) or ""}
+    single = {tokenizer.token_to_id(character) for character in characters} - {None}
+    return sorted(single | {token for token, count in counts.items() if count >= least})
+
+
 class CtcTargets:
     """Texts as classes of a CTC head: class i + 1 is `token_ids[i]`; others are written in pieces."""
 

@@ -28,7 +28,14 @@ from torch.nn import functional
 
 from llama_speech.evaluation.scores import Metric, count_edits, error_rate, prepare_texts
 from recipes import training_loop
-from recipes.ctc_targets import CtcTargets, choose_vocabulary, load_targets, save_targets, train_small_units
+from recipes.ctc_targets import (
+    CtcTargets,
+    choose_pieces,
+    choose_vocabulary,
+    load_targets,
+    save_targets,
+    train_small_units,
+)
 from recipes.data.augment import SpecAugmentConfig, spec_augment
 from recipes.data.features_cache import FeatureCache
 from recipes.data.statistics import feature_statistics
@@ -70,6 +77,11 @@ class RunConfig:
     encoder_preset: str = option("small", "encoder sizes without one", choices=ENCODER_PRESETS)
     adapter_preset: str = option("small", "adapter sizes", choices=ADAPTER_PRESETS)
     vocabulary: int = option(4096, "Llama tokens the CTC head knows")
+    pieces: int = option(
+        0,
+        "the head knows only tokens of so many first merges of the Llama's: parts of words, for little data",
+    )
+    least_count: int = option(20, "with --pieces: how often a piece has to come in the texts")
     small_units: int = option(512, "units of the auxiliary head on the encoder")
     auxiliary_weight: float = option(0.4, "weight of the auxiliary loss")
     batch_frames: int = option(16_000, "frames of one batch, padding included (100 a second)")
@@ -283,7 +295,9 @@ def _chosen_targets(
     if path.exists():
         return load_targets(path)
     texts = sorted({text for text in cache.texts if text})
-    if config.init:
+    if config.pieces:
+        token_ids = choose_pieces(tokenizer, texts, config.pieces, config.least_count)
+    elif config.init:
         token_ids = load_speech_model(config.init, config.llama).ctc.token_ids.tolist()
     else:
         token_ids = choose_vocabulary(tokenizer, texts, config.vocabulary)
@@ -294,7 +308,8 @@ def _chosen_targets(
 
 def _speech_model(config: RunConfig, targets: CtcTargets, cache: FeatureCache) -> SpeechModel:
     if config.init:
-        return load_speech_model(config.init, config.llama)
+        model = load_speech_model(config.init, config.llama)
+        return _with_classes(model, targets, cache, config) if config.pieces else model
     sizes = (
         load_config(config.encoder, EncoderConfig)
         if config.encoder
@@ -314,10 +329,29 @@ def _speech_model(config: RunConfig, targets: CtcTargets, cache: FeatureCache) -
     )
     adapter, ctc = SpeechAdapter(adapter_sizes), CtcHead(len(targets.token_ids), embeddings.shape[1])
     adapter.match_scale(embeddings)
+    _start_head(ctc, targets, cache, embeddings)
+    return SpeechModel(encoder, adapter, ctc)
+
+
+def _start_head(ctc: CtcHead, targets: CtcTargets, cache: FeatureCache, embeddings: Tensor) -> None:
     ctc.token_ids = torch.tensor(targets.token_ids)
     ctc.bind(embeddings)
     ctc.start(targets.count({text for text in cache.texts if text}))
-    return SpeechModel(encoder, adapter, ctc)
+
+
+def _with_classes(
+    model: SpeechModel, targets: CtcTargets, cache: FeatureCache, config: RunConfig
+) -> SpeechModel:
+    """Encoder and adapter of a model with a new head, which keeps nothing but what it knew of silence."""
+    embeddings = read_token_embeddings(config.llama)
+    ctc = CtcHead(len(targets.token_ids), embeddings.shape[1])
+    _start_head(ctc, targets, cache, embeddings)
+    with torch.no_grad():
+        ctc.blank.copy_(model.ctc.blank)
+        ctc.scale.copy_(model.ctc.scale)
+        ctc.bias[0] = model.ctc.bias[0]
+    model.adapter.config = replace(model.adapter.config, ctc_vocabulary=len(targets.token_ids))
+    return SpeechModel(model.encoder, model.adapter, ctc)
 
 
 def _item_weights(config: RunConfig, cache: FeatureCache) -> NDArray[np.float64]:

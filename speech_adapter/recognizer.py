@@ -26,6 +26,7 @@ from speech_adapter.sequence import InputSequence, build_sequence
 from speech_adapter.stopping import StopRules, speech_token_limit
 from speech_adapter.token_times import Span, even_spans, peak_spans, token_spans
 from speech_adapter.tokenizer import ChatTokenizer
+from speech_adapter.whole_tokens import whole_tokens
 from speech_core.errors import InputError
 from speech_encoder.conformer import SpeechEncoder
 
@@ -174,7 +175,7 @@ class SpeechRecognizer:
             return [self._nothing() for _ in segments]
         embeds, positions = self._adapter(*self._encoder(padded, lengths))
         log_probs = self._ctc.log_probs(embeds)
-        drafts = self._ctc.greedy(log_probs, positions)
+        drafts = [whole_tokens(one, self._tokenizer) for one in self._ctc.greedy(log_probs, positions)]
         silence = _no_speech_probs(log_probs, positions)
         if self._adapter.config.compression == "ctc":
             embeds, positions = self._ctc.compress(log_probs, positions)

@@ -104,6 +104,10 @@ class ChatTokenizer:
         """Text of token ids without control tokens; an unfinished character shows as U+FFFD."""
         return str(self._backend.decode(list(token_ids), skip_special_tokens=True))
 
+    def pieces(self, token_ids: Sequence[int]) -> list[str]:
+        """How the vocabulary writes each token (byte-level: a letter a byte); nothing for unknown ids."""
+        return [self._backend.id_to_token(token_id) or "" for token_id in token_ids]
+
     def render(
         self, messages: Sequence[Message], add_generation_prompt: bool = True, tools: Sequence[Tool] = ()
     ) -> str:

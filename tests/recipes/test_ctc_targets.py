@@ -8,6 +8,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from recipes.ctc_targets import (
     CtcTargets,
+    choose_pieces,
     choose_vocabulary,
     load_targets,
     save_targets,
@@ -45,6 +46,26 @@ def targets(tokenizer) -> CtcTargets:
 
 def back(targets: CtcTargets, classes: list[int]) -> str:
     return targets.tokenizer.decode([targets.token_ids[number - 1] for number in classes])
+
+
+def test_pieces_are_early_merges_that_come_often_enough_and_all_characters(tokenizer):
+    few, many = choose_pieces(tokenizer, CORPUS, 10, 1), choose_pieces(tokenizer, CORPUS, 40, 1)
+    assert len(few) < len(many)
+    assert max(len(tokenizer.id_to_token(token)) for token in few) < max(
+        len(tokenizer.id_to_token(token)) for token in many
+    )
+    often = CtcTargets(tokenizer, choose_pieces(tokenizer, CORPUS, 40, 3))
+    assert len(often.token_ids) < len(many)
+    for text in CORPUS:
+        assert back(often, often(text)) == text
+
+
+def test_pieces_need_text_and_merges(tokenizer):
+    with pytest.raises(InputError, match="no texts"):
+        choose_pieces(tokenizer, [], 10, 1)
+    words = Tokenizer(models.WordLevel({"a": 0}, unk_token="a"))
+    with pytest.raises(InputError, match="no merges"):
+        choose_pieces(words, CORPUS, 10, 1)
 
 
 def test_the_vocabulary_has_all_characters_and_the_most_frequent_tokens(tokenizer):

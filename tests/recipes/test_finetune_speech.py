@@ -184,6 +184,17 @@ def test_a_run_goes_on_from_another_with_its_tokens(llama, cache, real, tmp_path
     assert [(stage["method"], stage["step"]) for stage in record["earlier"]] == [("CTC", 2)]
 
 
+def test_a_run_goes_on_from_another_with_parts_of_words(llama, cache, real, tmp_path):
+    finetune(llama, [cache], tmp_path / "first", "--max-steps", "2")
+    more = ("--init", str(tmp_path / "first" / "export"), "--pieces", "20", "--least-count", "2")
+    task = build(llama, [real], tmp_path / "second", *more)
+    before = load_speech_model(tmp_path / "first" / "export", llama)
+    assert len(task.model.speech.ctc.token_ids) == task.model.speech.adapter.config.ctc_vocabulary
+    assert len(task.model.speech.ctc.token_ids) != len(before.ctc.token_ids)
+    torch.testing.assert_close(task.model.speech.ctc.blank, before.ctc.blank)
+    torch.testing.assert_close(task.model.speech.encoder.state_dict(), before.encoder.state_dict())
+
+
 def test_a_pretrained_encoder_is_taken_with_its_normalisation(llama, cache, real, tmp_path):
     rates = ["--learning-rate", "0.003", "--precision", "fp32", "--min-frames", "50"]
     run = ["--preset", "tiny", "--caches", str(real), "--run-dir", str(tmp_path / "rq"), "--max-steps", "1"]
