@@ -16,7 +16,7 @@ INSTALL := $(BIN)/python -m pip install $(PIP_FLAGS) --no-build-isolation
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo install dev test test-fast lint check bench format clean
+.PHONY: help demo install dev test test-fast test-clients lint check bench report format clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/:.*  ## /|/' | \
@@ -35,6 +35,10 @@ test: .venv/.dev  ## all tests, with the default Llama and the shipped weights
 test-fast: .venv/.dev  ## tests that need neither a network nor weights
 	@$(BIN)/python -m pytest $(WORKERS) -m "not slow and not bundle" $(ARGS)
 
+test-clients: .venv/.clients  ## stock clients against the service: Node clients of OpenAI, LiveKit, Pipecat
+	@LLAMA_SPEECH_NODE=.venv/node LLAMA_SPEECH_KITS=.venv/kits/bin/python $(BIN)/python -m pytest \
+		tests/llama_speech/service/test_stock_clients.py $(ARGS)
+
 lint: .venv/.dev  ## format, lint and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -44,6 +48,9 @@ check: lint test  ## what CI runs: lint, then test
 
 bench: .venv/.dev  ## speed and memory beside peers; the last line is one JSON object
 	@$(BIN)/python -m recipes.benchmark $(ARGS)
+
+report: .venv/.dev  ## result tables of README and RESULTS, from evaluations on $$LLAMA_SPEECH_DATA
+	@$(BIN)/python -m recipes.report $(ARGS)
 
 format: .venv/.dev  ## format the code, and mend what lint can mend
 	$(BIN)/ruff format .
@@ -67,4 +74,14 @@ clean:  ## remove the environment and what tools left behind
 .venv/.dev: .venv/.install
 	@echo "Installing what tests and training need (a minute or two, once) ..."
 	@$(INSTALL) --editable ".[serve,eval,train,dev]"
+	@touch $@
+
+# The kits bring much along, so they get an environment of their own; npm takes exactly what the lockfile names.
+CLIENTS := tests/llama_speech/service/clients
+.venv/.clients: .venv/.dev $(CLIENTS)/package-lock.json $(CLIENTS)/requirements.txt
+	@echo "Installing the stock clients (a few minutes, once) ..."
+	@mkdir -p .venv/node && cp $(CLIENTS)/package.json $(CLIENTS)/package-lock.json .venv/node/
+	@npm --prefix .venv/node ci --no-audit --no-fund --ignore-scripts
+	@"$(PYTHON)" -m venv .venv/kits
+	@.venv/kits/bin/python -m pip install $(PIP_FLAGS) --requirement $(CLIENTS)/requirements.txt
 	@touch $@
