@@ -49,7 +49,7 @@ check: lint test  ## what CI runs: lint, then test
 bench: .venv/.dev  ## speed and memory beside peers; the last line is one JSON object
 	@$(BIN)/python -m recipes.benchmark $(ARGS)
 
-report: .venv/.dev  ## result tables of README and RESULTS, from evaluations on $$LLAMA_SPEECH_DATA
+report: .venv/.dev  ## result tables of README and RESULTS, made again (data: LLAMA_SPEECH_DATA)
 	@$(BIN)/python -m recipes.report $(ARGS)
 
 format: .venv/.dev  ## format the code, and mend what lint can mend

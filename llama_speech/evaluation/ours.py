@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from llama_speech.batch_answers import Answerer
 
 CODE_PACKAGES = ("speech_core", "speech_encoder", "speech_adapter", "llama_speech")
+COMPONENTS = ("speech_encoder", "speech_adapter", "llama")  # of a bundle, that can change a transcript
 MODES = ("llama", "ctc")
 FILES_PER_PIECE = 4  # files handed over at once, per piece of a batch, so that like lengths can be batched
 
@@ -42,7 +43,7 @@ def code_digest() -> str:
     digest = hashlib.sha256()
     for package in CODE_PACKAGES:
         for path in sorted((root / package).rglob("*.py")):
-            if not {"evaluation", "cli"} & set(path.relative_to(root).parts):
+            if not {"evaluation", "cli", "service"} & set(path.relative_to(root).parts):
                 digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
 
@@ -89,7 +90,8 @@ class SharedModel:
 
         chosen = self.options
         bundle = read_bundle(chosen.bundle)
-        files = hashlib.sha256(json.dumps(bundle.files, sort_keys=True).encode()).hexdigest()[:12]
+        hearing = {name: entry for name, entry in bundle.files.items() if name.split("/")[0] in COMPONENTS}
+        files = hashlib.sha256(json.dumps(hearing, sort_keys=True).encode()).hexdigest()[:12]
         llama = chosen.llama or os.environ.get("LLAMA_SPEECH_LLAMA")
         named = json.dumps(bundle.info.llama, sort_keys=True)
         known = folder_digest(Path(llama)) if llama and Path(llama).is_dir() else llama or named
