@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="repeatable: flite, flite:VOICE, espeak-ng, hibari, 'command:PROGRAM {text} {out}'",
+        help="repeatable: flite, flite:VOICE, espeak-ng, hibari, piper, 'command:PROGRAM {text} {out}'",
     )
     parser.add_argument(
         "--recognizer",
@@ -28,6 +28,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="NAME",
         help="repeatable, as --peer of `evaluate asr` (default: faster-whisper:base)",
+    )
+    parser.add_argument(
+        "--quality", action="store_true", help="DNSMOS of the sound; needs llama-speech[quality]"
+    )
+    parser.add_argument(
+        "--speakers",
+        action="store_true",
+        help="whether each speaks with one voice; needs librosa and the weights in resemblyzer",
     )
     parser.add_argument("--no-model", action="store_true", help="only the peers")
     parser.add_argument("--no-llama", action="store_true", help="our voice without the Llama's states")
@@ -64,8 +72,11 @@ def run(args: argparse.Namespace) -> int:
     from llama_speech.evaluation.peers import PeerOptions, make_peer
     from llama_speech.evaluation.scores import BootstrapConfig
     from llama_speech.evaluation.speech import SpeechTask, evaluate_speaker, to_markdown, to_plain
+    from llama_speech.evaluation.speech_quality import dnsmos, load_voice_encoder
     from llama_speech.evaluation.synthesizers import Ours, make_synthesizer
 
+    quality = dnsmos() if args.quality else None  # said first when it is missing
+    voices = load_voice_encoder() if args.speakers else None
     torch.set_num_threads(args.threads)
 
     def progress(line: str) -> None:
@@ -81,9 +92,8 @@ def run(args: argparse.Namespace) -> int:
     options = PeerOptions(threads=args.threads)
     recognizers = tuple(make_peer(name, options) for name in args.recognizer or ["faster-whisper:base"])
     bootstrap = BootstrapConfig(resamples=args.resamples, seed=args.seed)
-    task = SpeechTask(
-        read_texts(args.texts, args.limit), recognizers, args.output_dir, bootstrap, progress=progress
-    )
+    texts = read_texts(args.texts, args.limit)
+    task = SpeechTask(texts, recognizers, args.output_dir, bootstrap, quality, voices, progress)
     results = [evaluate_speaker(system, task) for system in systems]
-    finish(args, "speech", {"texts": task.texts, "systems": to_plain(results)}, to_markdown(results))
+    finish(args, "speech", {"texts": texts, "systems": to_plain(results)}, to_markdown(results))
     return 0

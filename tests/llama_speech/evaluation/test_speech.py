@@ -79,7 +79,23 @@ def test_quality_is_a_mean_over_sentences(tmp_path):
     task = SpeechTask(
         ("They stop.", "The end."), (Hearer(["", ""]),), tmp_path, quality=lambda samples, rate: {"q": 3.0}
     )
-    assert evaluate_speaker(Ours(Speaker(small_parts())), task).quality == {"q": 3.0}
+    found = evaluate_speaker(Ours(Speaker(small_parts())), task)
+    assert (found.quality["q"].mean, found.quality["q"].low, found.quality["q"].items) == (3.0, 3.0, 2)
+    assert "3.00 [3.00, 3.00]" in to_markdown([found])
+
+
+class SameVoice:
+    """An encoder to which all sound the same."""
+
+    def embed(self, samples, sample_rate):
+        return np.full(4, 0.5, dtype=np.float32)
+
+
+def test_voices_are_compared(tmp_path):
+    task = SpeechTask(("They stop.", "The end."), (Hearer(["", ""] * 2),), tmp_path, voices=SameVoice())
+    found = [evaluate_speaker(Ours(Speaker(small_parts()), name), task) for name in ("a", "b")]
+    assert found[0].quality["same voice"].mean == pytest.approx(1.0)
+    assert "a and b 1.00" in to_markdown(found)
 
 
 def test_a_mute_synthesizer_is_an_error(tmp_path):
