@@ -54,8 +54,9 @@ def choose_pieces(tokenizer: Tokenizer, texts: Iterable[str], merges: int, least
     if not counts:
         raise InputError("there are no texts to choose pieces from: the caches hold unlabelled speech only")
     characters = {character for token in counts for character in tokenizer.id_to_token(token) or ""}
-    single = {tokenizer.token_to_id(character) for character in characters} - {None}
-    return sorted(single | {token for token, count in counts.items() if count >= least})
+    single = {tokenizer.token_to_id(character) for character in characters}
+    often = {token for token, count in counts.items() if count >= least}
+    return sorted(often | {token for token in single if token is not None})
 
 
 class CtcTargets:

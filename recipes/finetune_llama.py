@@ -105,7 +105,7 @@ class LlamaStageModel(nn.Module):
         super().__init__()
         self.speech, self.config = speech, config
         self._llama = llama  # no nn.Module: neither saved nor trained
-        self._ctc_targets = _ctc_targets(config, speech) if config.ctc_weight else None
+        self._ctc_targets = _ctc_targets(config, speech)
         self._end = end_of_turn_id(llama.tokenizer)
         for parameter in self.parameters():
             parameter.requires_grad_(config.train == "all")
@@ -163,11 +163,18 @@ class LlamaStageModel(nn.Module):
 
     def _text_parts(self, texts: list[str], generator: torch.Generator) -> list[Tensor]:
         """Token embeddings of the texts, as speech embeddings, disturbed as the options say."""
-        encode, table = self._llama.tokenizer.encode, self._llama.embedding_table.detach()
+        table = self._llama.embedding_table.detach()
         clean = [
-            self._llama.embed(torch.tensor(encode(_squeezed(text)), dtype=torch.int64)) for text in texts
+            self._llama.embed(torch.tensor(self._written(_squeezed(text)), dtype=torch.int64))
+            for text in texts
         ]
         return [disturb(part, table, self.config.disturbance, generator) for part in clean]
+
+    def _written(self, text: str) -> list[int]:
+        """Token ids of a text as the CTC head would hear it; the Llama's own where it cannot write it."""
+        tokenizer, targets = self._llama.tokenizer, self._ctc_targets
+        heard = [targets.token_ids[number - 1] for number in targets(text)]
+        return heard if tokenizer.decode(heard) == text else tokenizer.encode(text)
 
     def _speech_parts(
         self, batch: SpeechBatch, generator: torch.Generator
@@ -190,7 +197,7 @@ class LlamaStageModel(nn.Module):
         """
         wanted = self.config.language
         rows = [row for row, record in enumerate(batch.records) if _language(record) == wanted]
-        if self._ctc_targets is None or not rows:
+        if not self.config.ctc_weight or not rows:
             return None
         classes = [self._ctc_targets(batch.texts[row] or "") for row in rows]
         return ctc_loss(self.speech.ctc.log_probs(embeds[rows]), positions[rows], classes)

@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tokenizers import Tokenizer
 
 from recipes import training_loop
+from recipes.ctc_targets import CtcTargets
 from recipes.data.features_cache import CacheItem, FeatureCacheWriter
 from recipes.data.manifests import Utterance
 from recipes.finetune_llama import RunConfig, build
@@ -92,6 +94,17 @@ def test_joined_and_disturbed_texts_make_other_sequences(parts: dict[str, Path])
     with torch.no_grad():
         assert float(clean.model(batch)[0]) != float(disturbed.model(batch)[0])
         assert float(disturbed.model(batch)[0]) == float(disturbed.model(batch)[0])
+
+
+def test_text_is_written_as_the_ctc_head_hears_it(parts: dict[str, Path]) -> None:
+    model = build(config_for(parts)).model
+    tokenizer = model._llama.tokenizer
+    letters = sorted({token for letter in "hot " for token in tokenizer.encode(letter)})
+    model._ctc_targets = CtcTargets(Tokenizer.from_file(str(parts["llama"] / "tokenizer.json")), letters)
+    for text in ("hot", "to tooth", "hoot toot"):
+        assert tokenizer.decode(model._written(text)) == text
+        assert set(model._written(text)) <= set(letters)
+    assert model._written("cold") == tokenizer.encode("cold")  # not to be written with those
 
 
 def test_the_record_keeps_the_stages_before(parts: dict[str, Path]) -> None:
