@@ -117,8 +117,10 @@ def test_the_times_of_phones_are_found(config: RunConfig) -> None:
         found = (item.targets.values[:, 0].exp() * FRAMES.frame_rate_hz).numpy()
         ends = np.cumsum(found[::-1])[::-1]  # from the end of the clip
         errors += np.abs(ends - np.cumsum(durations[:0:-1])[::-1]).tolist()
-        spoken = item.targets.voiced & torch.tensor([phone.symbol != "SIL" for phone in item.phones])
-        assert item.targets.values[spoken, 1].exp().mean() == pytest.approx(190, rel=0.05)
+        # The pitch tracker now and then hears a pitch in the noise of an S, of which 3 % of the mean came.
+        pitched = item.targets.voiced & torch.tensor([phone.symbol in FORMANTS for phone in item.phones])
+        assert pitched.sum() >= 3
+        assert item.targets.values[pitched, 1].exp().mean() == pytest.approx(190, rel=0.01)
     assert np.mean(errors) < 1.0
     assert np.percentile(errors, 95) < 2.5
     assert len(ProsodySet([config.out / "dev"])) > 0
