@@ -1,9 +1,10 @@
-"""Speed and memory beside peers: transcription of short and long audio, and training steps of encoder and
-BEST-RQ.
+"""Speed and memory beside peers: transcription of short and long audio, training steps of encoder and
+BEST-RQ, speaking from the first token to the first sound, and reading of long text.
 
-    python -m recipes.benchmark                                   # 1, 10 and 60 minutes; half an hour or more
-    on a laptop python -m recipes.benchmark --minutes 1 --repeats 1 --steps 2 # a minute or so python -m
-    recipes.benchmark --audio DIR                       # real clips in place of samples/
+    python -m recipes.benchmark                          # all; half an hour or more on a laptop
+    python -m recipes.benchmark --minutes 1 --repeats 1 --steps 2 --read-minutes 1       # some minutes
+    python -m recipes.benchmark --audio DIR              # real clips in place of samples/
+    python -m recipes.benchmark --parts speak read --read-minutes 2 5 10 60              # the voice, an hour
 
 Each measurement runs in a process of its own, systems in turn, so that a busy moment does not fall on one
 system. Times leave loading out (it is reported beside); memory is the peak of the whole process. Progress
@@ -28,12 +29,21 @@ import numpy as np
 
 from recipes import options
 from recipes.benchmark_encoders import ENCODERS, OURS, TASKS
+from recipes.benchmark_voice import (
+    READERS,
+    SYSTEMS,
+    ReadTask,
+    SpeakTask,
+    reading_row,
+    speaking_row,
+    voice_lines,
+)
 from recipes.benchmark_worker import TrainTask, TranscribeTask, task_text
 from recipes.options import option
 from speech_core.audio import AUDIO_SUFFIXES, load_audio, write_wav
 from speech_core.errors import ConfigError, InputError, SpeechError
 
-Task = TypeVar("Task", TranscribeTask, TrainTask)
+Task = TypeVar("Task", TranscribeTask, TrainTask, SpeakTask, ReadTask)
 
 logger = logging.getLogger("recipes.benchmark")
 
@@ -41,6 +51,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SAMPLES = ROOT / "samples"
 SAMPLE_RATE_HZ = 16000
 PAUSE_S = 0.5  # between two clips
+PARTS = ("transcribe", "train", "speak", "read")
 LONG_MIN = 30.0  # audio this long is measured once, whatever --repeats says
 
 
@@ -48,7 +59,7 @@ LONG_MIN = 30.0  # audio this long is measured once, whatever --repeats says
 class RunConfig:
     """Options of this recipe."""
 
-    parts: tuple[str, ...] = option(("transcribe", "train"), "what to measure")
+    parts: tuple[str, ...] = option(PARTS, "what to measure")
     minutes: tuple[float, ...] = option((1.0, 10.0, 60.0), "lengths of audio to transcribe")
     audio: str = option("", "folder of clips, joined again and again; samples/ when absent")
     systems: tuple[str, ...] = option(
@@ -66,6 +77,10 @@ class RunConfig:
     codebooks_per_step: int = option(
         4, "codebooks whose loss a BEST-RQ step computes, as in training; 0 = all"
     )
+    speakers: tuple[str, ...] = option(SYSTEMS, "who speaks sentences: llama-speech, peers")
+    token_ms: float = option(40.0, "milliseconds from one token of the Llama to the next, while it speaks")
+    readers: tuple[str, ...] = option(READERS, "who reads a long text")
+    read_minutes: tuple[float, ...] = option((2.0, 5.0, 10.0), "minutes of sound at which memory is noted")
     threads: int = option(1, "CPU threads of every system")
     repeats: int = option(3, f"measurements of each kind; audio of {LONG_MIN:g} minutes and more once")
 
@@ -73,8 +88,9 @@ class RunConfig:
         """Reject values that measure nothing."""
         if min(self.batch, self.frames, self.steps, self.threads, self.repeats) < 1:
             raise ConfigError("batch, frames, steps, threads and repeats must be at least 1")
-        if set(self.parts) - {"transcribe", "train"} or min(self.minutes, default=1.0) <= 0:
-            raise ConfigError("parts are transcribe and train; minutes must be positive")
+        lengths = (*self.minutes, *self.read_minutes, self.token_ms)
+        if set(self.parts) - set(PARTS) or min(lengths) <= 0 or not self.read_minutes:
+            raise ConfigError(f"parts are {', '.join(PARTS)}; minutes and --token-ms must be positive")
 
 
 def make_audio(folder: Path, minutes: float, target: Path) -> None:
@@ -99,7 +115,7 @@ def make_audio(folder: Path, minutes: float, target: Path) -> None:
     write_wav(target, np.concatenate(pieces), SAMPLE_RATE_HZ)
 
 
-def measure(task: TranscribeTask | TrainTask) -> dict[str, Any]:
+def measure(task: TranscribeTask | TrainTask | SpeakTask | ReadTask) -> dict[str, Any]:
     """Run one task in a fresh process with its threads. Raises SpeechError with the process's last words."""
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
@@ -215,6 +231,28 @@ def _training_row(found: list[dict[str, Any]] | str) -> dict[str, Any]:
     }
 
 
+def speaking_rows(config: RunConfig) -> list[dict[str, Any]]:
+    """Return one row per voice: the first sound, speed, peak memory."""
+    tasks = [
+        SpeakTask(name, config.token_ms, config.threads, config.model, config.llama)
+        for name in config.speakers
+    ]
+    return [
+        {"system": task.system, **speaking_row(found)}
+        for task, found in measure_in_turn(tasks, config.repeats)
+    ]
+
+
+def reading_rows(config: RunConfig) -> list[dict[str, Any]]:
+    """Return one row per voice: memory while it reads a long text."""
+    marks = tuple(sorted(config.read_minutes))
+    tasks = [ReadTask(name, marks, config.threads, config.model, config.llama) for name in config.readers]
+    return [
+        {"system": task.system, "minutes": marks, **reading_row(found)}
+        for task, found in measure_in_turn(tasks, 1)
+    ]
+
+
 def machine() -> dict[str, Any]:
     """Return processor, cores, load and versions."""
     import torch
@@ -256,6 +294,20 @@ def print_tables(result: dict[str, Any]) -> None:
         print(
             f"{head}  {speed}  {cpu}  {row['parameters'] / 1e6:.1f} M  peak {row['peak_memory_mib']:.0f} MiB"
         )
+    for line in voice_lines(result["speaking"], result["reading"]):
+        print(line)
+
+
+def measure_parts(config: RunConfig) -> dict[str, list[dict[str, Any]]]:
+    """Return the rows of the parts that are asked for."""
+    with tempfile.TemporaryDirectory() as folder:
+        parts = {
+            "transcription": ("transcribe", lambda: transcription_rows(config, Path(folder))),
+            "training": ("train", lambda: training_rows(config)),
+            "speaking": ("speak", lambda: speaking_rows(config)),
+            "reading": ("read", lambda: reading_rows(config)),
+        }
+        return {name: rows() if part in config.parts else [] for name, (part, rows) in parts.items()}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -264,9 +316,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         config = options.parse(RunConfig, __doc__ or "", argv)
         before = machine()
-        with tempfile.TemporaryDirectory() as folder:
-            transcription = transcription_rows(config, Path(folder)) if "transcribe" in config.parts else []
-        training = training_rows(config) if "train" in config.parts else []
+        rows = measure_parts(config)
     except SpeechError as error:
         print(f"benchmark: {error}", file=sys.stderr)
         return 2
@@ -274,12 +324,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         "benchmark": "llama-speech",
         "machine": before,
         "options": options.to_dict(config),
-        "transcription": transcription,
-        "training": training,
+        **rows,
     }
     print_tables(result)
     print(json.dumps(result))
-    return 1 if any("error" in row for row in [*transcription, *training]) else 0
+    return 1 if any("error" in row for part in rows.values() for row in part) else 0
 
 
 if __name__ == "__main__":

@@ -135,22 +135,27 @@ def replace_codebooks(config: Any, codebooks_per_step: int) -> Any:
     return replace(config, codebooks_per_step=codebooks_per_step)
 
 
-def task_text(task: TranscribeTask | TrainTask) -> str:
-    """Return a task as the argument of this program."""
-    kind = "transcribe" if isinstance(task, TranscribeTask) else "train"
-    return json.dumps({"kind": kind, **asdict(task)})
+def task_text(task: Any) -> str:
+    """Return a task as the argument of this program: SpeakTask is of kind "speak", and so on."""
+    return json.dumps({"kind": type(task).__name__.removesuffix("Task").lower(), **asdict(task)})
 
 
 def main(argv: list[str]) -> int:
     """Run the task in the only argument and print its result."""
     fields = json.loads(argv[0])
     kind = fields.pop("kind")
-    if kind == "transcribe":
-        result = measure_transcription(TranscribeTask(**fields))
-    else:
-        result = measure_training(TrainTask(**fields))
-    print(json.dumps(result))
+    print(json.dumps(_measure(kind, fields)))
     return 0
+
+
+def _measure(kind: str, fields: dict[str, Any]) -> dict[str, Any]:
+    if kind == "transcribe":
+        return measure_transcription(TranscribeTask(**fields))
+    if kind == "train":
+        return measure_training(TrainTask(**fields))
+    from recipes.benchmark_voice import ReadTask, SpeakTask, measure_reading, measure_speaking
+
+    return measure_speaking(SpeakTask(**fields)) if kind == "speak" else measure_reading(ReadTask(**fields))
 
 
 if __name__ == "__main__":

@@ -92,3 +92,14 @@ def test_wrong_options_are_one_line(capsys):
 
 def test_samples_are_the_default_audio():
     assert any(Path(benchmark.SAMPLES).glob("*.flac"))
+
+
+def test_voices_are_measured_by_the_part(capsys):
+    code, result, lines = run(
+        capsys, "--parts", "speak", "read", "--speakers", "no-such-voice", "--readers", "no-such-voice"
+    )
+    assert code == 1
+    assert result["transcription"] == result["training"] == []
+    for row in (result["speaking"][0], result["reading"][0]):
+        assert "no-such-voice" in row["error"]
+    assert [line.split()[0] for line in lines] == ["speak", "read"]
