@@ -16,7 +16,7 @@ INSTALL := $(BIN)/python -m pip install $(PIP_FLAGS) --no-build-isolation
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo install dev test test-fast test-clients lint check bench report format clean
+.PHONY: help demo install dev test test-fast test-clients lint check bench report docs docs-test format clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/:.*  ## /|/' | \
@@ -52,6 +52,12 @@ bench: .venv/.dev  ## speed and memory beside peers; the last line is one JSON o
 report: .venv/.dev  ## result tables of README and RESULTS, made again (data: LLAMA_SPEECH_DATA)
 	@$(BIN)/python -m recipes.report $(ARGS)
 
+docs: .venv/.dev  ## the documentation as a site, in build/docs
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
+
+docs-test: .venv/.dev  ## the examples of the documentation that take minutes
+	@$(BIN)/python -m pytest -m docs tests/test_doc_examples.py $(ARGS)
+
 format: .venv/.dev  ## format the code, and mend what lint can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -73,7 +79,7 @@ clean:  ## remove the environment and what tools left behind
 
 .venv/.dev: .venv/.install
 	@echo "Installing what tests and training need (a minute or two, once) ..."
-	@$(INSTALL) --editable ".[serve,eval,train,dev]"
+	@$(INSTALL) --editable ".[serve,eval,train,docs,dev]"
 	@touch $@
 
 # The kits bring much along, so they get an environment of their own; npm takes exactly what the lockfile names.

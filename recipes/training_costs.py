@@ -143,7 +143,8 @@ def table(found: Sequence[Cost]) -> str:
         "|---|---|---|---|---|---|---|",
     ]
     for one in found:
-        figures = f"{one.gflop_per_s:,.3g} | {one.gpu_gb:,.3g} | {one.gpu_hours:,.2g} | {one.price:,.2g}"
+        numbers = (one.gflop_per_s, one.gpu_gb, one.gpu_hours, one.price)
+        figures = " | ".join(f"{number:,.0f}" if number >= 100 else f"{number:.2g}" for number in numbers)
         lines.append(f"| {one.llama} | {one.stage} | {one.trained_weights / 1e6:,.0f} M | {figures} |")
     return "\n".join(lines)
 

@@ -22,7 +22,11 @@ settings.load_profile("project")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With workers: name the group of each test, the longest groups first so that they end together."""
+    """Long examples of the documents only where `-m` asks for them. With workers: name the group of each
+    test, the longest groups first so that they end together.
+    """
+    if "docs" not in config.getoption("markexpr"):
+        items[:] = [item for item in items if not item.get_closest_marker("docs")]
     if WORKER not in os.environ:
         return
     for item in items:
