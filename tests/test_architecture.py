@@ -49,6 +49,9 @@ PLACES: dict[str, tuple[str, ...]] = {
     "fastapi": ("llama_speech/service/",),
     "faster_whisper": ("llama_speech/evaluation/peer", "recipes/"),
     "pocketsphinx": ("llama_speech/evaluation/peer", "recipes/"),
+    "nemo_text_processing": ("llama_speech/evaluation/normalization_peers.py",),
+    "tn": ("llama_speech/evaluation/normalization_peers.py",),  # WeTextProcessing
+    "pynini": (),
     "accelerate": ("recipes/",),
     "lhotse": ("recipes/",),
     "torchaudio": (),
@@ -122,6 +125,8 @@ DISTRIBUTIONS = {
     "ctranslate2": "faster-whisper",  # what it runs on
     "silero_vad": "silero-vad",
     "whisper_normalizer": "whisper-normalizer",
+    "nemo_text_processing": "nemo-text-processing",
+    "tn": "WeTextProcessing",
 }
 SERVE_PLACES = ("llama_speech/service/", "llama_speech/cli/serve.py")
 EXTRA_PLACES = ("llama_speech/evaluation/", "llama_speech/cli/evaluate.py", "recipes/")
@@ -166,7 +171,7 @@ def test_libraries_stay_in_their_place(path):
 
 @pytest.mark.parametrize("path", SOURCES, ids=str)
 def test_imported_libraries_are_declared(path):
-    extras = ("eval", "train", "privacy") if path.as_posix().startswith(EXTRA_PLACES) else ()
+    extras = ("eval", "train", "privacy", "grammars") if path.as_posix().startswith(EXTRA_PLACES) else ()
     extras = ("serve",) if path.as_posix().startswith(SERVE_PLACES) else extras
     known = declared(*extras)
     assert [f"{path}:{line} imports {name}" for line, name in third_party(path) if name not in known] == []

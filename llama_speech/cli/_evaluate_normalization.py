@@ -11,6 +11,7 @@ from tts_frontend.config import RIGHT_CONTEXT
 
 if TYPE_CHECKING:
     from llama_speech.evaluation.normalization import SetScore
+    from llama_speech.evaluation.normalization_peers import PeerNormalizer
     from llama_speech.normalization import Chooser
 
 
@@ -27,8 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--peer",
         action="append",
         default=[],
-        metavar="SYSTEM:NAME=FILE",
-        help="repeatable: what another system said for the pairs of NAME, one line each",
+        metavar="SYSTEM[:NAME=FILE]",
+        help="repeatable: nemo or wetext, read and timed in this run where they are installed; or what "
+        "another system said for the pairs of NAME, one line each",
     )
     parser.add_argument(
         "--right-context",
@@ -58,7 +60,8 @@ def run(args: argparse.Namespace) -> int:
     if not args.data:
         raise UsageError("no pairs: give --data NAME=FILE")
     choosers = {name: _chooser(name, args) for name in dict.fromkeys(args.choice or _default(args))}
-    results = [_score(name, Path(path), choosers, args) for name, path in map(named, args.data)]
+    peers = [_peer(name, args) for name in args.peer if ":" not in name]
+    results = [_score(name, Path(path), choosers, peers, args) for name, path in map(named, args.data)]
     if args.output_dir:
         from llama_speech.evaluation.results import json_text
         from llama_speech.writers import write_atomically
@@ -78,9 +81,28 @@ def _chooser(name: str, args: argparse.Namespace) -> "Chooser":
     return RULES_ALONE if name == "rules" else load_chooser(args.model, args.llama, name == "llama")
 
 
-def _score(name: str, path: Path, choosers: "dict[str, Chooser]", args: argparse.Namespace) -> "SetScore":
+def _peer(name: str, args: argparse.Namespace) -> "PeerNormalizer":
+    from llama_speech.default_llama import cache_dir
+    from llama_speech.evaluation.normalization_peers import make_normalizer_peer
+
+    return make_normalizer_peer(name, args.language, cache_dir() / "peers")
+
+
+def _score(
+    name: str,
+    path: Path,
+    choosers: "dict[str, Chooser]",
+    peers: "list[PeerNormalizer]",
+    args: argparse.Namespace,
+) -> "SetScore":
     """All systems on one set, ours first."""
-    from llama_speech.evaluation.normalization import SetScore, read_pairs, score_ours, score_outputs
+    from llama_speech.evaluation.normalization import (
+        SetScore,
+        read_pairs,
+        score_ours,
+        score_outputs,
+        score_peer,
+    )
     from tts_frontend.config import NormalizerConfig
 
     pairs, systems = read_pairs(path), []
@@ -90,8 +112,14 @@ def _score(name: str, path: Path, choosers: "dict[str, Chooser]", args: argparse
                 print(f"{name}: {choice}, right context {context}", file=sys.stderr, flush=True)
             config = NormalizerConfig(args.language, context)
             systems.append(score_ours(f"{choice}, {context}", pairs, config, chooser, args.classes))
-    for peer in args.peer:
-        system, _, rest = peer.partition(":")
+    for peer in peers:
+        if not args.quiet:
+            print(f"{name}: {peer.name}", file=sys.stderr, flush=True)
+        systems.append(score_peer(peer, pairs, args.language))
+    for quoted in args.peer:
+        system, _, rest = quoted.partition(":")
+        if not rest:
+            continue
         of, file = named(rest)
         if of == name:
             lines = Path(file).read_text(encoding="utf-8").rstrip("\n").split("\n")

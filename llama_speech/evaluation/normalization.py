@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from llama_speech.evaluation.normalization_peers import PeerNormalizer, read_by
 from llama_speech.evaluation.normalization_scores import FOLDS, Counts, Pair, count, fold3, is_right
 from llama_speech.evaluation.report import markdown_table
 from llama_speech.normalization import Chooser, TextReader
@@ -58,13 +59,17 @@ class Share:
 @dataclass
 class SystemScore:
     """One system on one set. counts: by level; classes, tokens: by class, where labels could be inferred;
-    unrecoverable: readings that lose something (of our own readings only); errors: (written, said).
+    unrecoverable: readings that lose something (of our own readings only); lost: sentences said wrong that
+    lose something as a whole where the reference does not; signature: what the system is; errors: (written,
+    said).
     """
 
     name: str
     counts: dict[str, Counts]
     words_per_s: float | None = None
     unrecoverable: int | None = None
+    lost: int | None = None
+    signature: str = ""
     classes: dict[str, Share] = field(default_factory=dict)
     tokens: dict[str, Share] = field(default_factory=dict)
     errors: list[tuple[str, str]] = field(default_factory=list)
@@ -112,6 +117,18 @@ def read_all(
         out.append(reader.push(pair.written) + reader.flush())
     seconds = time.process_time() - start
     return out, sum(len(pair.written.split()) for pair in pairs) / max(seconds, 1e-9)
+
+
+def lost_sentences(pairs: Sequence[Pair], outputs: Sequence[str], language: Language) -> int:
+    """Sentences said wrong (L3) whose words, parsed back, drop, invent or change something of what is
+    written, while those of the reference do not. One measure for any system.
+    """
+    return sum(
+        not is_right(fold3, pair, said)
+        and bool(language.problems(pair.written, said))
+        and not any(language.problems(pair.written, spoken) for spoken in pair.spoken)
+        for pair, said in zip(pairs, outputs, strict=True)
+    )
 
 
 def lost(pairs: Sequence[Pair], readings: Sequence[Sequence[Spoken]], language: Language) -> int:
@@ -172,13 +189,24 @@ def score_ours(
     """Our system on one set."""
     language = load_language(config.language)
     readings, speed = read_all(pairs, config, chooser)
-    score = score_outputs(name, pairs, [spoken_text(pieces) for pieces in readings])
+    outputs = [spoken_text(pieces) for pieces in readings]
+    score = score_outputs(name, pairs, outputs)
     score.words_per_s, score.unrecoverable = speed, lost(pairs, readings, language)
+    score.lost = lost_sentences(pairs, outputs, language)
     if by_class:
         tally = ClassTally(language)
         for pair, pieces in zip(pairs, readings, strict=True):
             tally.add(pair, pieces)
         score.classes, score.tokens = tally.shares()
+    return score
+
+
+def score_peer(peer: PeerNormalizer, pairs: Sequence[Pair], language: str) -> SystemScore:
+    """Another system, read and timed here."""
+    outputs, speed = read_by(peer, pairs)
+    score = score_outputs(peer.name, pairs, outputs)
+    score.words_per_s, score.signature = speed, peer.signature()
+    score.lost = lost_sentences(pairs, outputs, load_language(language))
     return score
 
 
@@ -202,7 +230,8 @@ def score_outputs(name: str, pairs: Sequence[Pair], outputs: Sequence[str]) -> S
 
 def to_plain(results: Sequence[SetScore]) -> list[dict[str, Any]]:
     """Results as JSON values."""
-    return json.loads(json.dumps([asdict(one) for one in results]))  # type: ignore[no-any-return]
+    plain: list[dict[str, Any]] = json.loads(json.dumps([asdict(one) for one in results]))
+    return plain
 
 
 def to_scores(results: Sequence[SetScore]) -> list[dict[str, Any]]:
@@ -235,14 +264,25 @@ def _paper_table() -> str:
 
 
 def _systems_table(one: SetScore) -> str:
-    header = ["system", *FOLDS, "95 % of L3", "L3 of changed", "spoiled", "rejected", "lost", "words/s"]
+    header = [
+        "system",
+        *FOLDS,
+        "95 % of L3",
+        "L3 of changed",
+        "spoiled",
+        "rejected",
+        "lost",
+        "lossy readings",
+    ]
+    header.append("words/s")
     rows = []
     for system in one.systems:
         best = system.counts["L3"]
         low, high = Share(best.right, best.total).interval()
         accuracies = [f"{system.counts[level].accuracy:.1f}" for level in FOLDS]
         numbers = [f"{low:.1f} to {high:.1f}", f"{best.changed_accuracy:.1f}", str(best.spoiled)]
-        numbers += [str(best.rejected), _or_dash(system.unrecoverable), _or_dash(system.words_per_s)]
+        numbers += [str(best.rejected), _or_dash(system.lost), _or_dash(system.unrecoverable)]
+        numbers.append(_or_dash(system.words_per_s))
         rows.append([system.name, *accuracies, *numbers])
     return markdown_table(header, rows)
 
