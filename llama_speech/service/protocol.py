@@ -5,6 +5,7 @@ client versions add some all the time; unknown types are an error the session su
 """
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -137,12 +138,13 @@ def read_json(text: str, limits: JsonLimits | None = None) -> Any:
     if _counted(text) > limits.max_items:
         raise ProtocolError(f"the JSON has more than {limits.max_items} items", "invalid_event")
     try:
-        value = json.loads(text, parse_constant=_refuse_constant)
+        value = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
     except RecursionError:
         raise ProtocolError("the JSON is nested too deeply", "invalid_event") from None
     except ValueError as error:
         raise ProtocolError(f"this is not JSON: {error}", "invalid_event") from None
     _check_depth(value, limits.max_depth)
+    _check_text(value, text)
     return value
 
 
@@ -193,6 +195,23 @@ def _counted(text: str) -> int:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not a JSON number")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError(f"{digits[:40]} is too large a number")
+    return number
+
+
+def _check_text(value: Any, source: str) -> None:
+    """Refuse half of a surrogate pair: JSON can write it as an escape, but no text can hold it."""
+    if "\\u" not in source:
+        return
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ProtocolError("a text holds half of a surrogate pair", "invalid_event") from None
 
 
 def _check_depth(value: Any, limit: int) -> None:

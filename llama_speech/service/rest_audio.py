@@ -72,13 +72,13 @@ async def speech(request: Request) -> Response:
     if not isinstance(text, str) or not text.strip() or len(text) > limit:
         raise ProtocolError(f"input is a text of at most {limit} characters", "invalid_value", "input")
     voice = voice.get("id") if isinstance(voice, dict) else voice
-    if voice is not None and voice not in HOSTED_VOICES | set(service.engine.voices):
+    if voice is not None and voice not in (*HOSTED_VOICES, *service.engine.voices):
         raise ProtocolError(f"there is no voice {voice!r}", "invalid_value", "voice")
     speed = value.get("speed", 1.0)
     if not isinstance(speed, int | float) or not 0.25 <= speed <= 4.0:
         raise ProtocolError("speed is a number from 0.25 to 4", "invalid_value", "speed")
     kind, events = value.get("response_format", "mp3"), value.get("stream_format", "audio") == "sse"
-    if kind not in _MEDIA:
+    if not isinstance(kind, str) or kind not in _MEDIA:
         raise ProtocolError(
             f"response_format is one of {', '.join(_MEDIA)}", "unsupported_format", "response_format"
         )

@@ -238,7 +238,9 @@ class Session:
         """Sound of the first audio part of a user's message that has no words, 16 kHz."""
         content = value.get("content")
         for part in content if isinstance(content, list) and value.get("role") == "user" else []:
-            sound = part.get("audio") if isinstance(part, Mapping) else None
+            if not isinstance(part, Mapping):
+                continue
+            sound = part.get("audio")
             if (
                 part.get("type") == "input_audio"
                 and isinstance(sound, str)

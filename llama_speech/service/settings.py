@@ -149,7 +149,7 @@ class RetentionRatio(_Part):
 
 def _one_modality(value: Any) -> Any:
     """Both at once, as the beta had it, means audio, which always comes with its transcript."""
-    return ["audio"] if isinstance(value, list) and set(value) == {"audio", "text"} else value
+    return ["audio"] if value in (["audio", "text"], ["text", "audio"]) else value
 
 
 class Settings(_Part):

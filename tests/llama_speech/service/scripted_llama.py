@@ -1,7 +1,8 @@
 """A Llama that says foreseeable things: by its weights each token follows from the one before.
 
-It is a real `LlamaForCausalLM` for the real engine, so clients can be led through a conversation: a short answer
-first, then long ones, and a call of `get_time` once functions are offered and two turns were answered.
+It is a real `LlamaForCausalLM` for the real engine, so clients can be led through a conversation: a short
+answer first, then long ones, and a call of `get_time` once functions are offered and two turns were
+answered.
 """
 
 import json

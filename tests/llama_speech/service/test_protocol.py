@@ -139,3 +139,16 @@ def test_any_fields_are_an_event_or_a_clear_fault(kind, fields):
 )
 def test_the_id_of_a_client_is_echoed_if_it_can_be(value, event_id):
     assert event_id_of(value) == event_id
+
+
+@pytest.mark.parametrize(
+    "text", ['"\\ud800"', '{"a": ["\\uDC00x"]}', '{"\\ud83d": 1}', "1e999", '{"a": -1e999}', "NaN"]
+)
+def test_what_cannot_be_sent_back_is_refused(text):
+    with pytest.raises(ProtocolError):
+        read_json(text)
+
+
+def test_whole_surrogate_pairs_and_other_escapes_are_text():
+    assert read_json('["\\ud83d\\ude00", "\\u0000", "\\\\ud800"]') == ["\U0001f600", "\0", "\\ud800"]
+    assert read_json("1e308") == 1e308

@@ -163,8 +163,10 @@ def test_speech_as_events(client):
         ({"input": ""}, "input"),
         ({"input": "x" * 5_000}, "input"),
         ({"voice": "nobody"}, "voice"),
+        ({"voice": ["alloy"]}, "voice"),
         ({"speed": 9}, "speed"),
         ({"response_format": "midi"}, "response_format"),
+        ({"response_format": {}}, "response_format"),
     ],
 )
 def test_wrong_wishes_for_speech_are_named(client, change, param):

@@ -119,6 +119,7 @@ def test_null_turns_things_off_and_an_object_turns_them_on_again():
         ({"audio": {"input": {"format": {"type": "audio/mp3"}}}}, "session.audio.input.format"),
         ({"output_modalities": ["smell"]}, "session.output_modalities.0"),
         ({"output_modalities": []}, "session.output_modalities"),
+        ({"output_modalities": [["text"]]}, "session.output_modalities.0"),
         ({"tools": [{"type": "function"}]}, "session.tools.0.name"),
         ({"tools": [{"type": "mcp", "server_label": "x"}]}, "session.tools.0.type"),
         ({"tools": [{"type": "function", "name": "f"}] * 129}, "session.tools"),
