@@ -17,7 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from recipes import options
-from recipes.data.homographs import homographs_json, read_readings, shared_homographs
+from recipes.data.homographs import (
+    homographs_json,
+    read_readings,
+    shared_homographs,
+    untrained_homographs,
+)
 from recipes.data.parallel import configure_logging
 from recipes.options import option
 from recipes.prepare_lexicon import load_dictionary
@@ -72,7 +77,10 @@ def _homographs(config: RunConfig) -> dict[str, dict[str, object]]:
         return {}
     own = read_readings(config.text_dir, load_dictionary(config.misaki, config.cmudict))
     variants_json = json.loads((config.lexicon / "variants.json").read_text(encoding="utf-8"))
-    return homographs_json(own, shared_homographs(variants_json, own))
+    sizes = [load_config(folder, HomographsConfig) for folder in (config.states, config.words) if folder]
+    return homographs_json(
+        own, shared_homographs(variants_json, own) | untrained_homographs(own, sizes[0].readings)
+    )
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -5,6 +5,7 @@ Apache-2.0; the sentences are Wikipedia's (CC BY-SA) and stay out of the reposit
 
 import csv
 import gzip
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,11 +113,27 @@ def shared_homographs(
     return found
 
 
+def untrained_homographs(
+    own: Mapping[str, Mapping[str, Phones]], trained: Iterable[str]
+) -> dict[str, dict[str, Phones]]:
+    """Words that were trained in one reading only, whose head can say nothing: by noun and verb instead.
+
+    trained: word/reading of all readings of the models. Words without just a noun and a verb are left out.
+    """
+    counts = Counter(reading.partition("/")[0] for reading in trained)
+    found: dict[str, dict[str, Phones]] = {}
+    for word, readings in own.items():
+        kinds = {kind_of(name): phones for name, phones in readings.items()}
+        if counts[word] == 1 and set(kinds) == {NOUN, VERB} and len(readings) == 2:
+            found[word] = {NOUN: kinds[NOUN], VERB: kinds[VERB]}
+    return found
+
+
 def homographs_json(
     own: Mapping[str, Mapping[str, Phones]], shared: Mapping[str, Mapping[str, Phones]]
 ) -> dict[str, dict[str, object]]:
-    """What the component ships: head and readings of each word."""
-    heads = [(word, word, readings) for word, readings in own.items()]
+    """What the component ships: head and readings of each word; `shared` goes before `own`."""
+    heads = [(word, word, readings) for word, readings in own.items() if word not in shared]
     heads += [(word, SHARED, readings) for word, readings in shared.items() if word == word.lower()]
     return {
         word: {"head": head, "phones": {name: " ".join(phones) for name, phones in readings.items()}}

@@ -8,6 +8,7 @@ from recipes.data.homographs import (
     read_homographs,
     read_readings,
     shared_homographs,
+    untrained_homographs,
 )
 from speech_core.errors import InputError
 from tests.homograph_data import write_homographs
@@ -69,3 +70,17 @@ def test_shared_words_have_a_noun_and_a_verb():
     data = homographs_json({"record": {"record_nou": noun, "record_vrb": verb}}, shared)
     assert homographs_from_json(data)["objects"].head == "*"
     assert homographs_from_json(data)["record"].phones == {"record_nou": noun, "record_vrb": verb}
+
+
+def test_words_trained_in_one_reading_are_told_apart_as_noun_and_verb():
+    noun, verb = ("AA1", "B"), ("AH0", "B")
+    own = {
+        "object": {"object_nou": noun, "object_vrb": verb},
+        "record": {"record_nou": noun, "record_vrb": verb},
+        "row": {"row_1": noun, "row_2": verb},
+    }
+    trained = ["object/object_nou", "record/record_nou", "record/record_vrb", "row/row_1", "*/noun", "*/verb"]
+    found = untrained_homographs(own, trained)
+    assert found == {"object": {"noun": noun, "verb": verb}}
+    data = homographs_from_json(homographs_json(own, found))
+    assert {word: one.head for word, one in data.items()} == {"object": "*", "record": "record", "row": "row"}
