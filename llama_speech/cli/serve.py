@@ -64,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Serve until SIGTERM or Ctrl-C."""
     try:
-        import uvicorn  # noqa: F401
+        import uvicorn  # noqa: F401  (only to see whether it is there)
     except ImportError:
         raise ConfigError("the service needs more packages: pip install 'llama-speech[serve]'") from None
     config = read_config(args)

@@ -132,8 +132,3 @@ def sets_for(speech_dir: Path, part: str) -> list[str]:
     if not names:
         raise InputError(f"{speech_dir} holds no set with a {part} part: give the directory of the sets")
     return names
-
-
-def credits_for(names: list[str]) -> list[str]:
-    """One line of credit and licence for each set, for a model card."""
-    return [f"{SPEECH_SETS[name].credit} ({SPEECH_SETS[name].licence})" for name in names]

@@ -182,11 +182,6 @@ class FeatureCache:
         return [entry.text for entry in self._entries]
 
     @property
-    def corpora(self) -> list[str]:
-        """Corpus of every item, without touching its features."""
-        return [entry.corpus for entry in self._entries]
-
-    @property
     def directory_numbers(self) -> NDArray[np.int64]:
         """Which of `directories` every item lies in: (items,)."""
         numbers = {directory: number for number, directory in enumerate(self.directories)}

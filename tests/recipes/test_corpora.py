@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from recipes.data.corpora import SPEECH_SETS, credits_for, read_speech_set, sets_for
+from recipes.data.corpora import SPEECH_SETS, read_speech_set, sets_for
 from recipes.data.manifests import validate_utterance
 from speech_core.errors import InputError
 
@@ -49,7 +49,3 @@ def test_unknown_sets_and_parts_are_refused(speech_dir, name, part):
 def test_a_folder_without_sets_is_refused(tmp_path):
     with pytest.raises(InputError, match="holds no set"):
         sets_for(tmp_path, "train")
-
-
-def test_credits_name_source_and_licence():
-    assert credits_for(["ljspeech-part"]) == ["LJ Speech, K. Ito, read by L. Johnson (public domain)"]
