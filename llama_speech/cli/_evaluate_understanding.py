@@ -33,7 +33,8 @@ def add_tasks(tasks: Any) -> None:
         add_result_options(parser, name)
 
 
-def _add_data(parser: argparse.ArgumentParser, what: str) -> None:
+def add_data_options(parser: argparse.ArgumentParser, what: str) -> None:
+    """Which items, which peers, and where texts are kept."""
     group = parser.add_argument_group("data")
     group.add_argument("--data", nargs="+", required=True, metavar="PATH", help=what)
     group.add_argument("--limit", type=positive, metavar="N", help="at most N items of each set")
@@ -43,7 +44,7 @@ def _add_data(parser: argparse.ArgumentParser, what: str) -> None:
 
 
 def _translation_options(parser: argparse.ArgumentParser) -> None:
-    _add_data(parser, "manifests or folders whose items have `translation`")
+    add_data_options(parser, "manifests or folders whose items have `translation`")
     parser.add_argument("--to", default="en", metavar="CODE", help="language of the references (default: en)")
     parser.add_argument("--from", dest="sources", nargs="+", metavar="CODE", help="default: all there are")
     parser.add_argument(
@@ -56,7 +57,9 @@ def _translation_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _dialogue_options(parser: argparse.ArgumentParser) -> None:
-    _add_data(parser, "manifests of spoken questions: text, and `answers` where there are accepted ones")
+    add_data_options(
+        parser, "manifests of spoken questions: text, and `answers` where there are accepted ones"
+    )
     parser.add_argument(
         "--speech",
         action="append",
@@ -95,24 +98,24 @@ def _translation(args: argparse.Namespace) -> tuple[Any, str, int]:
     from llama_speech.translation import target_language
 
     target = target_language(args.to).code
-    config = TranslationConfig(_cache_dir(args) / "translations", target, _bootstrap(args))
+    config = TranslationConfig(cache_folder(args) / "translations", target, bootstrap_of(args))
     sets = []
-    for manifest in _manifests(args):
+    for manifest in manifests_of(args):
         for source in languages_of(manifest):
             if source == target or (args.sources and source not in args.sources):
                 continue
             one = read_set(manifest, source, args.limit, target)
-            _announce(one, f" from {source}")
+            announce(one, f" from {source}")
             if one.items:
                 sets.append((source, one))
     shared: dict[str, SharedModel] = {}
 
     def systems(one: "EvalSet", source: str) -> "Sequence[Recognizer]":
         if source not in shared:
-            shared[source] = _shared(args, source, next(iter(shared.values()), None))
+            shared[source] = shared_model(args, source, next(iter(shared.values()), None))
         return _translators(args, one, source, shared[source])
 
-    result = evaluate_translation(sets, systems, config, _progress(args))
+    result = evaluate_translation(sets, systems, config, progress_of(args))
     failed = sum(system.failed for one in result.sets for system in one.systems)
     return asdict(result), to_markdown(result), failed
 
@@ -141,19 +144,19 @@ def _dialogue(args: argparse.Namespace) -> tuple[Any, str, int]:
     from llama_speech.evaluation.peers import PeerOptions, make_peer
     from llama_speech.evaluation.understanding import OurListener, PeerListener
 
-    sets = [read_set(manifest, args.language, args.limit) for manifest in _manifests(args)]
+    sets = [read_set(manifest, args.language, args.limit) for manifest in manifests_of(args)]
     for one in sets:
-        _announce(one)
-    shared = _shared(args, args.language, None)
+        announce(one)
+    shared = shared_model(args, args.language, None)
     options = PeerOptions(args.language, args.threads or os.cpu_count() or 1)
     peers = [make_peer(name, options, os.environ.get("OPENAI_API_KEY")) for name in args.peer]
     listeners: list[Listener] = [
         *(OurListener(shared, speech) for speech in dict.fromkeys(args.speech or ["transcript", "embeds"])),
-        *(PeerListener(peer, _cache_dir(args) / "transcripts") for peer in peers),
+        *(PeerListener(peer, cache_folder(args) / "transcripts") for peer in peers),
     ]
-    config = DialogueConfig(args.max_tokens, args.batch_size, _bootstrap(args))
+    config = DialogueConfig(args.max_tokens, args.batch_size, bootstrap_of(args))
     result = evaluate_dialogue(
-        [one for one in sets if one.items], shared.loaded(), listeners, config, _progress(args)
+        [one for one in sets if one.items], shared.loaded(), listeners, config, progress_of(args)
     )
     failed = sum(system.failed for one in result.sets for system in one.systems)
     return asdict(result), to_markdown(result), failed
@@ -163,25 +166,26 @@ def _compare(args: argparse.Namespace) -> tuple[Any, str, int]:
     from llama_speech.evaluation.compare import compare_runs, read_run, to_markdown
 
     systems = (args.system_before, args.system_after)
-    results = compare_runs(read_run(args.before), read_run(args.after), systems, _bootstrap(args))
+    results = compare_runs(read_run(args.before), read_run(args.after), systems, bootstrap_of(args))
     return [asdict(one) for one in results], to_markdown(results), 0
 
 
-def _manifests(args: argparse.Namespace) -> list[Path]:
+def manifests_of(args: argparse.Namespace) -> list[Path]:
+    """The manifests that --data means."""
     from llama_speech.evaluation.datasets import expand_paths
 
     data_dir = os.environ.get("LLAMA_SPEECH_DATA")
     return expand_paths(args.data, Path(data_dir) if data_dir else None)
 
 
-def _announce(one: "EvalSet", which: str = "") -> None:
+def announce(one: "EvalSet", which: str = "") -> None:
     """What is scored and what is left out: always said."""
     reasons = "".join(f"; {count} {reason}" for reason, count in one.dropped.items())
     left_out = f"{sum(one.dropped.values())} left out{reasons}"
     print(f"{one.name}{which}: {len(one.items)} items, {left_out}", file=sys.stderr)
 
 
-def _shared(args: argparse.Namespace, language: str, loaded: "SharedModel | None") -> "SharedModel":
+def shared_model(args: argparse.Namespace, language: str, loaded: "SharedModel | None") -> "SharedModel":
     """The model told of a language; the weights in memory are used again."""
     from llama_speech.evaluation.ours import OurOptions, SharedModel
 
@@ -200,19 +204,22 @@ def _shared(args: argparse.Namespace, language: str, loaded: "SharedModel | None
     return shared
 
 
-def _cache_dir(args: argparse.Namespace) -> Path:
+def cache_folder(args: argparse.Namespace) -> Path:
+    """Where texts are kept."""
     from llama_speech.default_llama import cache_dir
 
     return Path(args.cache_dir or cache_dir() / "evaluation")
 
 
-def _bootstrap(args: argparse.Namespace) -> "BootstrapConfig":
+def bootstrap_of(args: argparse.Namespace) -> "BootstrapConfig":
+    """--resamples and --seed."""
     from llama_speech.evaluation.scores import BootstrapConfig
 
     return replace(BootstrapConfig(), resamples=args.resamples, seed=args.seed)
 
 
-def _progress(args: argparse.Namespace) -> Any:
+def progress_of(args: argparse.Namespace) -> Any:
+    """What shows progress, or None with --quiet."""
     from llama_speech.cli.evaluate import progress_to
 
     return None if args.quiet else progress_to

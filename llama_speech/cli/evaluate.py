@@ -16,6 +16,7 @@ from llama_speech.cli import (
     _evaluate_preference,
     _evaluate_prosody,
     _evaluate_speech,
+    _evaluate_toxicity,
     _evaluate_understanding,
 )
 from llama_speech.cli._options import UsageError, add_model_options, positive
@@ -54,6 +55,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     summary = "how well recognizers understand what is synthesized, beside other voices"
     _evaluate_speech.add_arguments(
         tasks.add_parser("speech", help=summary, description=summary, allow_abbrev=False)
+    )
+    summary = "toxicity that a model adds to what it hears, and that it loses"
+    _evaluate_toxicity.add_arguments(
+        tasks.add_parser("toxicity", help=summary, description=summary, allow_abbrev=False)
     )
     summary = "a blind listening page for two systems, and what the answers of listeners say"
     _evaluate_preference.add_arguments(
@@ -124,6 +129,8 @@ def run(args: argparse.Namespace) -> int:
         return _evaluate_prosody.run(args)
     if args.task == "speech":
         return _evaluate_speech.run(args)
+    if args.task == "toxicity":
+        return _evaluate_toxicity.run(args)
     if args.task == "preference":
         return _evaluate_preference.run(args)
     from dataclasses import asdict

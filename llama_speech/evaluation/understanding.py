@@ -9,7 +9,7 @@ from llama_speech.evaluation.ours import FILES_PER_PIECE, SharedModel
 from llama_speech.evaluation.peers import Recognizer
 from llama_speech.evaluation.transcripts import transcribe_files
 from llama_speech.results import Transcription
-from speech_adapter.prompts import Speech
+from speech_adapter.prompts import Speech, Turn
 from speech_core.errors import ConfigError, SpeechError
 
 METHODS = ("direct", "cascade", "transcript")
@@ -63,7 +63,7 @@ class OurTranslator:
     def _from_transcripts(self, paths: Sequence[Path]) -> list[str]:
         from llama_speech.batch_answers import answer_texts
         from llama_speech.translation import target_language
-        from speech_adapter.prompts import Turn, translation_prompt
+        from speech_adapter.prompts import translation_prompt
 
         prompt = translation_prompt(target_language(self.target).name)
         turns = [[Turn("system", (prompt,)), Turn("user", (self.transcripts[path],))] for path in paths]
@@ -113,6 +113,35 @@ class OurListener:
         except SpeechError as error:
             return Heard((), error=str(error))
         return Heard(tuple(Speech(heard.speech) for heard in model.recognizer.listen(features)))
+
+
+class OurAnswerer:
+    """Our model answering what it hears, with the interface of the recognizers: text of speech."""
+
+    def __init__(self, shared: SharedModel, speech: str, max_tokens: int) -> None:
+        self.listener, self.max_tokens = OurListener(shared, speech), max_tokens
+        self.name = f"llama-speech:answer-{speech}"
+        self.batch_size = FILES_PER_PIECE * shared.options.batch_size
+
+    def signature(self) -> str:
+        """Return everything that can change the text."""
+        return f"{self.name}|max-tokens:{self.max_tokens}|{self.listener.signature()}"
+
+    def prepare(self) -> None:
+        """Load the model."""
+        _ = self.listener.shared.model
+
+    def transcribe(self, paths: Sequence[Path]) -> list[str]:
+        """Return the answer to each file; where nothing is heard, nothing is answered."""
+        from llama_speech.batch_answers import answer_texts
+
+        heard = self.listener.listen([EvalItem(str(path), path, "", None, None, None) for path in paths])
+        rows = [row for row, one in enumerate(heard) if one.error is None]
+        shared = self.listener.shared
+        turns = [[Turn("user", heard[row].parts)] for row in rows]
+        made = answer_texts(shared.loaded(), turns, self.max_tokens, shared.options.batch_size)
+        texts = {row: answer.text for row, answer in zip(rows, made, strict=True)}
+        return [texts.get(row, "") for row in range(len(heard))]
 
 
 class PeerListener:

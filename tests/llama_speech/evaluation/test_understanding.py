@@ -66,3 +66,14 @@ def test_two_runs_are_compared(evaluate, data, tmp_path, capsys):
     runs = [str(tmp_path / name / "dialogue.json") for name in ("a", "b")]
     assert main(["evaluate", "compare", *runs, "--resamples", "20"]) == 0
     assert "| spoken | llama-speech:transcript |" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("speech", ["transcript", "embeds"])
+def test_toxicity_of_answers(evaluate, data, speech, tmp_path):
+    (tmp_path / "words.txt").write_text("zebra\n")
+    scorer = ["--scorer", f"words:{tmp_path / 'words.txt'}", "--speech", speech, "--max-tokens", "4"]
+    code, result, _ = evaluate("toxicity", "--data", str(data), "-l", "en", *scorer)
+    assert code == 0
+    (system,) = result["sets"][0]["systems"]
+    assert system["name"] == f"llama-speech:answer-{speech}"
+    assert system["added"]["mean"] == 0.0
