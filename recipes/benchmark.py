@@ -301,13 +301,12 @@ def print_tables(result: dict[str, Any]) -> None:
 def measure_parts(config: RunConfig) -> dict[str, list[dict[str, Any]]]:
     """Return the rows of the parts that are asked for."""
     with tempfile.TemporaryDirectory() as folder:
-        parts = {
-            "transcription": ("transcribe", lambda: transcription_rows(config, Path(folder))),
-            "training": ("train", lambda: training_rows(config)),
-            "speaking": ("speak", lambda: speaking_rows(config)),
-            "reading": ("read", lambda: reading_rows(config)),
+        return {
+            "transcription": transcription_rows(config, Path(folder)) if "transcribe" in config.parts else [],
+            "training": training_rows(config) if "train" in config.parts else [],
+            "speaking": speaking_rows(config) if "speak" in config.parts else [],
+            "reading": reading_rows(config) if "read" in config.parts else [],
         }
-        return {name: rows() if part in config.parts else [] for name, (part, rows) in parts.items()}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

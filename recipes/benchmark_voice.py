@@ -1,8 +1,9 @@
 """Speaking measured: from the first token of a Llama to the first sample, speed, and memory over long text.
 
 Parts `speak` and `read` of recipes.benchmark. Tokens arrive by a clock that is reckoned, one every
-`token_ms`, as from a Llama that writes at that pace; what the voice computes is timed. A voice that streams
-begins as soon as its lookahead allows, a peer that needs the sentence waits for its last token.
+`token_ms`, as from a Llama that writes at that pace; what the voice computes is timed, by the clock and by
+the processor, which other work on the machine disturbs less. A voice that streams begins as soon as its
+lookahead allows, a peer that needs the sentence waits for its last token.
 """
 
 import statistics
@@ -12,12 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from llama_speech.evaluation.transcripts import cpu_time_s
 from recipes.benchmark_worker import STATUS, peak_memory_mib
 from speech_core.errors import ConfigError
 
 OURS = "llama-speech"
 SYSTEMS = (OURS, "hibari", "piper", "flite", "espeak-ng")
 READERS = (OURS, "hibari")
+LISTED = ("first_s", "own_s", "first_cpu_s", "own_cpu_s", "tokens")  # of each sentence
 TEXTS = (
     "The harbour was quiet when the last boat came in.",
     "If you add the numbers in the second column, you will find that they do not match the total.",
@@ -54,11 +57,15 @@ class ReadTask:
 
 @dataclass(frozen=True)
 class Spell:
-    """One sentence. first_s: from its first token to the first sample; own_s: of it, computing."""
+    """One sentence. first_s: from its first token to the first sample; own_s: of it, computing; both with the
+    work taken by the clock, and *_cpu_s by the processor.
+    """
 
     tokens: int  # that had come at the first sample
     first_s: float
     own_s: float
+    first_cpu_s: float
+    own_cpu_s: float
     wall_s: float
     audio_s: float
 
@@ -84,15 +91,13 @@ def measure_speaking(task: SpeakTask) -> dict[str, Any]:
     speak = _our_speaking(task) if task.system == OURS else _peer_speaking(task)
     load_s = time.perf_counter() - start
     speak(TEXTS[0])
-    cpu_start = time.process_time()
+    cpu_start = cpu_time_s()
     spells = [speak(text) for text in TEXTS]
-    cpu_s = time.process_time() - cpu_start
+    cpu_s = cpu_time_s() - cpu_start
     audio_s = sum(one.audio_s for one in spells)
     return {
         "load_s": load_s,
-        "first_s": [one.first_s for one in spells],
-        "own_s": [one.own_s for one in spells],
-        "tokens": [one.tokens for one in spells],
+        **{name: [getattr(one, name) for one in spells] for name in LISTED},
         "wall_s": sum(one.wall_s for one in spells),
         "cpu_s": cpu_s,
         "audio_s": audio_s,
@@ -110,17 +115,21 @@ def _our_speaking(task: SpeakTask) -> Any:
 
     def speak(text: str) -> Spell:
         events, stream = states.events(text), speaker.stream()
-        works_s, samples, heard = [], 0, 0
+        works, samples, heard = [], 0, 0
         for event in [*events, None]:
-            start = time.perf_counter()
+            start, cpu_start = time.perf_counter(), cpu_time_s()
             chunks = stream.flush() if event is None else stream.push(event)
-            works_s.append(time.perf_counter() - start)
+            works.append((time.perf_counter() - start, cpu_time_s() - cpu_start))
             samples += sum(len(chunk.samples) for chunk in chunks)
-            heard = heard or (len(works_s) if samples else 0)
-        until = works_s[:heard]
-        first_s = first_sound(until, task.token_ms / 1000)
-        tokens = min(heard, len(events))
-        return Spell(tokens, first_s, sum(until), sum(works_s), samples / speaker.sample_rate)
+            heard = heard or (len(works) if samples else 0)
+        wall, cpu = ([work[clock] for work in works[:heard]] for clock in (0, 1))
+        token_s = task.token_ms / 1000
+        return Spell(
+            min(heard, len(events)),
+            *(first_sound(wall, token_s), sum(wall), first_sound(cpu, token_s), sum(cpu)),
+            wall_s=sum(work[0] for work in works),
+            audio_s=samples / speaker.sample_rate,
+        )
 
     return speak
 
@@ -133,11 +142,14 @@ def _peer_speaking(task: SpeakTask) -> Any:
     synthesizer, tokenizer = make_synthesizer(task.system), ChatTokenizer.from_folder(_llama(task))
 
     def speak(text: str) -> Spell:
-        tokens = len(tokenizer.encode_literal(text))
+        tokens, token_s = len(tokenizer.encode_literal(text)), task.token_ms / 1000
+        cpu_start = cpu_time_s()
         spoken = synthesizer.speak(text)
-        first_s = first_sound([spoken.first_s], task.token_ms / 1000, tokens)
+        own_s = spoken.first_s
+        own_cpu_s = (cpu_time_s() - cpu_start) * own_s / spoken.wall_s  # of all of it, in proportion
+        first_s, first_cpu_s = (first_sound([work], token_s, tokens) for work in (own_s, own_cpu_s))
         audio_s = len(spoken.samples) / spoken.sample_rate
-        return Spell(tokens, first_s, spoken.first_s, spoken.wall_s, audio_s)
+        return Spell(tokens, first_s, own_s, first_cpu_s, own_cpu_s, spoken.wall_s, audio_s)
 
     return speak
 
@@ -168,7 +180,7 @@ def measure_reading(task: ReadTask) -> dict[str, Any]:
     torch.set_num_threads(task.threads)
     marks = sorted(task.minutes)
     memory_mib: list[float] = []
-    audio_s, start = 0.0, time.perf_counter()
+    audio_s, start, cpu_start = 0.0, time.perf_counter(), cpu_time_s()
     for seconds in _our_reading(task) if task.system == OURS else _peer_reading(task):
         audio_s += seconds
         if audio_s >= marks[len(memory_mib)] * 60:
@@ -178,6 +190,7 @@ def measure_reading(task: ReadTask) -> dict[str, Any]:
     return {
         "memory_mib": memory_mib,
         "wall_s": time.perf_counter() - start,
+        "cpu_s": cpu_time_s() - cpu_start,
         "audio_s": audio_s,
         "peak_memory_mib": peak_memory_mib(),
     }
@@ -213,13 +226,15 @@ def speaking_row(found: list[dict[str, Any]] | str) -> dict[str, Any]:
     """Figures of one system over all rounds and sentences."""
     if isinstance(found, str):
         return {"error": found}
-    first_s = [value for result in found for value in result["first_s"]]
+    median = {name: statistics.median(value for result in found for value in result[name]) for name in LISTED}
     return {
         "repeats": len(found),
-        "first_ms_median": 1000 * statistics.median(first_s),
-        "first_ms_max": 1000 * max(first_s),
-        "own_ms_median": 1000 * statistics.median(value for result in found for value in result["own_s"]),
-        "tokens_median": statistics.median(value for result in found for value in result["tokens"]),
+        "first_ms_median": 1000 * median["first_s"],
+        "own_ms_median": 1000 * median["own_s"],
+        "first_cpu_ms_median": 1000 * median["first_cpu_s"],
+        "first_cpu_ms_max": 1000 * max(value for result in found for value in result["first_cpu_s"]),
+        "own_cpu_ms_median": 1000 * median["own_cpu_s"],
+        "tokens_median": median["tokens"],
         "real_time_factor_median": statistics.median(r["wall_s"] / r["audio_s"] for r in found),
         "cpu_factor_median": statistics.median(r["cpu_s"] / r["audio_s"] for r in found),
         "load_s_median": statistics.median(r["load_s"] for r in found),
@@ -236,6 +251,7 @@ def reading_row(found: list[dict[str, Any]] | str) -> dict[str, Any]:
     return {
         "memory_mib": one["memory_mib"],
         "real_time_factor": one["wall_s"] / one["audio_s"],
+        "cpu_factor": one["cpu_s"] / one["audio_s"],
         "audio_s": one["audio_s"],
         "peak_memory_mib": one["peak_memory_mib"],
     }
@@ -249,8 +265,10 @@ def voice_lines(speaking: Sequence[dict[str, Any]], reading: Sequence[dict[str, 
             continue
         yield (
             f"speak  {row['system']:<14}  first sound {row['first_ms_median']:.0f} ms after the first token "
-            f"(own work {row['own_ms_median']:.0f} ms, {row['tokens_median']:g} tokens)  "
-            f"real-time factor {row['real_time_factor_median']:.3f}  peak {row['peak_memory_mib']:.0f} MiB"
+            f"(CPU {row['first_cpu_ms_median']:.0f}; own work {row['own_ms_median']:.0f} ms, CPU "
+            f"{row['own_cpu_ms_median']:.0f}; {row['tokens_median']:g} tokens)  real-time factor "
+            f"{row['real_time_factor_median']:.3f}  CPU {row['cpu_factor_median']:.3f}  "
+            f"peak {row['peak_memory_mib']:.0f} MiB"
         )
     for row in reading:
         if "error" in row:
