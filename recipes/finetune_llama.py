@@ -137,10 +137,9 @@ class LlamaStageModel(nn.Module):
 
     def _answer_loss(self, targets: list[Target]) -> tuple[Tensor, Metrics]:
         share = self.config.mixture.dialogue_distribution
-        heard = [self._sequence(target.turns, target.answer) for target in targets]
+        heard = [self._sequence(target.turns, target) for target in targets]
         written = [
-            self._sequence(target.written, target.answer) if share and target.written else None
-            for target in targets
+            self._sequence(target.written, target) if share and target.written else None for target in targets
         ]
         return answer_loss(self._llama, heard, written, share)
 
@@ -154,9 +153,9 @@ class LlamaStageModel(nn.Module):
         pairs = zip(parts, batch.records, strict=True)
         return [target_of(record, Speech(part)) if len(part) else None for part, record in pairs]
 
-    def _sequence(self, turns: list[Turn], text: str) -> InputSequence:
+    def _sequence(self, turns: list[Turn], target: Target) -> InputSequence:
         tokenizer = self._llama.tokenizer
-        answer = [*tokenizer.encode(text), self._end]
+        answer = tokenizer.encode(target.answer) + [self._end] * target.ends
         return build_sequence(
             render(tokenizer, turns), self._llama.embed, self.speech.adapter.boundaries, answer
         )

@@ -6,7 +6,7 @@ what it is for: {"task": "translation", "to": "en", "answer"...}; without that i
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -57,12 +57,13 @@ class Target:
     """A conversation that ends in the speech, and the answer to learn.
 
     written: the same conversation with the words in the place of the speech, where what the Llama foresees
-    after them is to be learned.
+    after them is to be learned. ends: whether the answer is whole, so that its end is learned too.
     """
 
     turns: list[Turn]
     answer: str
     written: list[Turn] | None = None
+    ends: bool = True
 
 
 def task_of(record: Mapping[str, Any]) -> str:
@@ -85,7 +86,8 @@ def target_of(record: Mapping[str, Any], speech: Speech) -> Target | None:
         spoken, written = (
             [Turn("system", ("",)), Turn("user", (part,))] for part in (speech, record["text"] or "")
         )
-        return _target(spoken, record["extra"].get("answer"), written if record["text"] else None)
+        target = _target(spoken, record["extra"].get("answer"), written if record["text"] else None)
+        return target and replace(target, ends=not record["extra"].get("cut", False))
     return None
 
 

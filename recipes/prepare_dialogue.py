@@ -14,24 +14,25 @@ place of the Llama's, and comes with two more manifests: `turns.jsonl` (a questi
 `switched.jsonl` (a request whose object is named in another language). Everything goes on where it stopped.
 """
 
+import functools
 import json
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
-from llama_speech.batch_answers import Answerer, BatchAnswer, answer_texts
-from recipes import options
+from llama_speech.batch_answers import Answerer, answer_texts
 from recipes.data.corpora import transcribed
+from recipes.data.engines import Workers, map_tasks
 from recipes.data.held_out import load_held_out
 from recipes.data.manifests import write_manifest
-from recipes.data.parallel import configure_logging
 from recipes.data.personal_data import PersonalData, find_scanner
 from recipes.data.prompts import Prompt, read_prompts
 from recipes.data.spoken_sets import UNSEEN, SpokenText, write_spoken_set
 from recipes.data.teachers import TEACHER_SHARES
 from recipes.options import option
+from recipes.recipe import run_preparation
 from speech_adapter.prompts import Turn
 from speech_core.errors import ConfigError, InputError
 
@@ -63,10 +64,11 @@ class DialogueOptions:
     llama: Path | None = option(None, "folder of the frozen Llama that answers; not needed for --part dev")
     part: str = option("train", "train or dev", ("train", "dev"))
     limit: int = option(1000, "most prompts")
-    max_tokens: int = option(96, "longer answers are left out")
+    max_tokens: int = option(96, "longer answers are cut, and learned as far as they go")
     batch_size: int = option(8, "prompts answered together")
     personal_data: str = option("none", "scan prompts and answers: none, patterns, presidio")
     seed: int = option(0, "of voices")
+    workers: Workers = field(default_factory=Workers)
 
     def __post_init__(self) -> None:
         if [self.text_dir is None, self.manifest is None, not self.sets].count(False) != 1:
@@ -97,6 +99,31 @@ def load_answerer(folder: Path) -> Answerer:
     return Answerer(engine, ChatTokenizer.from_folder(folder), torch.zeros(2, engine.d_model))
 
 
+@dataclass(frozen=True)
+class _Part:
+    """Prompts that are answered by one worker between two writes to the disk."""
+
+    prompts: tuple[tuple[str, str], ...]  # id, text
+    llama: Path
+    max_tokens: int
+    batch_size: int
+
+
+def _answer_part(part: _Part) -> list[Answered]:
+    turns = [[Turn("user", (text,))] for _, text in part.prompts]
+    made = answer_texts(_answerer(part.llama), turns, part.max_tokens, part.batch_size)
+    return [
+        Answered(name, text, answer.text, answer.reason, part.llama.name)
+        for (name, text), answer in zip(part.prompts, made, strict=True)
+    ]
+
+
+@functools.cache
+def _answerer(folder: Path) -> Answerer:
+    """Loaded once in each process."""
+    return load_answerer(folder)
+
+
 def answer_prompts(
     path: Path, prompts: Sequence[tuple[str, str]], llama: Path, chosen: DialogueOptions
 ) -> dict[str, Answered]:
@@ -106,27 +133,31 @@ def answer_prompts(
         lines = path.read_text(encoding="utf-8").splitlines()
         known = {found.id: found for found in (Answered(**json.loads(line)) for line in lines)}
     missing = [prompt for prompt in prompts if prompt[0] not in known]
-    answerer = load_answerer(llama) if missing else None
     path.parent.mkdir(parents=True, exist_ok=True)
-    for start in range(0, len(missing), _ANSWERS_AT_ONCE):
-        part = missing[start : start + _ANSWERS_AT_ONCE]
-        turns = [[Turn("user", (text,))] for _, text in part]
-        made: list[BatchAnswer] = []
-        if answerer is not None:
-            made = answer_texts(answerer, turns, chosen.max_tokens, chosen.batch_size)
+    parts = [
+        _Part(tuple(missing[start : start + _ANSWERS_AT_ONCE]), llama, chosen.max_tokens, chosen.batch_size)
+        for start in range(0, len(missing), _ANSWERS_AT_ONCE)
+    ]
+    for number, made in enumerate(map_tasks(_answer_part, parts, chosen.workers), start=1):
         with path.open("a", encoding="utf-8") as lines_out:
-            for (name, text), answer in zip(part, made, strict=True):
-                known[name] = Answered(name, text, answer.text, answer.reason, llama.name)
-                lines_out.write(json.dumps(asdict(known[name]), ensure_ascii=False) + "\n")
-        logger.info("%d of %d answered", start + len(part), len(missing))
+            for answer in made:
+                known[answer.id] = answer
+                lines_out.write(json.dumps(asdict(answer), ensure_ascii=False) + "\n")
+        logger.info("%d of %d parts answered", number, len(parts))
     return known
 
 
+def learned(answer: Answered) -> dict[str, object]:
+    """What the manifest says of an answer; of one that was cut, its end is not learned."""
+    said: dict[str, object] = {"task": "dialogue", "answer": answer.answer, "answered_by": answer.llama}
+    return said if answer.reason == "end" else {**said, "cut": True}
+
+
 def usable(found: Answered, scanner: PersonalData | None, counts: dict[str, int]) -> bool:
-    """Whether an answer is learned from: it ended by itself, says something, and holds no personal data."""
+    """Whether an answer is learned from: it is no loop, says something, and holds no personal data."""
     reason = None
-    if found.reason != "end":
-        reason = f"answers that did not end ({found.reason})"
+    if found.reason == "loop":
+        reason = "loops"
     elif not found.answer:
         reason = "empty answers"
     elif scanner is not None and scanner.found(f"{found.text} {found.answer}"):
@@ -161,7 +192,7 @@ def speak_train(chosen: DialogueOptions) -> dict[str, int]:
             "en",
             prompt.source,
             prompt.licence,
-            extra={"task": "dialogue", "answer": answers[prompt.id].answer, "answered_by": chosen.llama.name},
+            extra=learned(answers[prompt.id]),
         )
         for prompt in prompts
         if usable(answers[prompt.id], scanner, counts)
@@ -183,12 +214,7 @@ def answer_transcripts(chosen: DialogueOptions) -> dict[str, int]:
     kept = [
         replace(
             one,
-            extra={
-                **one.extra,
-                "task": "dialogue",
-                "answer": answers[one.id].answer,
-                "answered_by": chosen.llama.name,
-            },
+            extra={**one.extra, **learned(answers[one.id])},
         )
         for one in utterances
         if usable(answers[one.id], scanner, counts)
@@ -254,8 +280,7 @@ def _noted(out: Path, counts: dict[str, int]) -> dict[str, int]:
 
 def main(argv: list[str] | None = None) -> None:
     """Command line."""
-    configure_logging()
-    prepare(options.parse(DialogueOptions, __doc__ or "", argv))
+    run_preparation(DialogueOptions, prepare, __doc__ or "", argv)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from zlib import crc32
 import numpy as np
 
 from recipes.data.corpora import read_speech_set, sets_for
+from recipes.data.engines import ENGINES
 from recipes.data.features_cache import CacheItem, FeatureCacheWriter, compute_features
 from recipes.data.held_out import load_held_out
 from recipes.data.manifests import Utterance, read_manifest
@@ -136,7 +137,7 @@ def _read(utterance: Utterance) -> Waveform:
     return read_audio(Path(utterance.audio), utterance.extra["start_s"], utterance.duration_s)
 
 
-def prepare(options: PrepareOptions, jobs: int = 2) -> float:
+def prepare(options: PrepareOptions, jobs: int = 2, engine: str = "processes") -> float:
     """Write the cache; returns hours of sound written in this run."""
     views = options.views if options.part == "train" else 1
     if views < 1 or jobs < 1:
@@ -150,7 +151,7 @@ def prepare(options: PrepareOptions, jobs: int = 2) -> float:
         for index, utterances in enumerate(shards)
     ]
     started = time.monotonic()
-    hours = run_shards(tasks, jobs)
+    hours = run_shards(tasks, jobs, engine)
     logger.info("%.2f h written to %s in %.0f s", hours, options.out, time.monotonic() - started)
     return hours
 
@@ -173,11 +174,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--views", type=int, default=3, help="views of a training clip; the first is clean")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--limit", type=int, help="only so many clips")
-    parser.add_argument("--jobs", type=int, default=2, help="processes")
+    parser.add_argument("--jobs", type=int, default=2, help="shards at a time")
+    parser.add_argument("--engine", choices=ENGINES, default="processes", help="ray: on a Ray cluster")
     values = vars(parser.parse_args(arguments))
-    jobs = values.pop("jobs")
+    jobs, engine = values.pop("jobs"), values.pop("engine")
     configure_logging()
-    prepare(PrepareOptions(**{**values, "sets": tuple(values["sets"])}), jobs)
+    prepare(PrepareOptions(**{**values, "sets": tuple(values["sets"])}), jobs, engine)
 
 
 if __name__ == "__main__":

@@ -14,27 +14,28 @@ translated where they have no translation yet, filtered, and every line says by 
 2407.21783, 8.1 used NLLB).
 """
 
+import functools
 import json
 import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
-from recipes import options
 from recipes.data.corpora import transcribed
+from recipes.data.engines import Workers, map_tasks
 from recipes.data.held_out import HeldOutTexts, load_held_out, read_rows
 from recipes.data.machine_translation import MachineTranslator, fault, make_translator
 from recipes.data.manifests import Utterance, read_manifest
-from recipes.data.parallel import configure_logging
 from recipes.data.personal_data import find_scanner
 from recipes.data.prompts import why_not
 from recipes.data.spoken_sets import SpokenText, pico_of, write_spoken_set
 from recipes.data.teachers import TEACHER_SHARES
 from recipes.options import option
+from recipes.recipe import run_preparation
 from speech_core.errors import ConfigError, InputError
 
 logger = logging.getLogger(__name__)
@@ -61,6 +62,7 @@ class TranslationOptions:
     limit: int = option(1000, "most sentences")
     personal_data: str = option("none", "scan transcripts: none, patterns, presidio")
     seed: int = option(0, "of the choice and the voices")
+    workers: Workers = field(default_factory=Workers)
 
     def __post_init__(self) -> None:
         if [self.text_dir is None, self.manifest is None, not self.sets].count(False) != 1:
@@ -125,26 +127,12 @@ def translate_transcripts(chosen: TranslationOptions) -> Counter[str]:
     counts = Counter[str]({"known": len(done)})
     waiting = list(islice(_untranslated(chosen, done), chosen.limit))
     chosen.out.mkdir(parents=True, exist_ok=True)
-    translator = make_translator(chosen.mt) if chosen.mt else None
-    scanner = find_scanner(chosen.personal_data)
-    for start in range(0, len(waiting), _AT_ONCE):
-        part = waiting[start : start + _AT_ONCE]
-        if scanner is not None:
-            clean = [one for one in part if not scanner.found(one.text or "")]
-            counts["personal data"] += len(part) - len(clean)
-            part = clean
-        made = _translated(part, chosen.to, translator)
+    parts = [(waiting[start : start + _AT_ONCE], chosen) for start in range(0, len(waiting), _AT_ONCE)]
+    for found, records in map_tasks(_translate_part, parts, chosen.workers):
+        counts += found
         with path.open("a", encoding="utf-8") as lines:
-            for one, translation, by in made:
-                reason = fault(one.text or "", translation)
-                counts[reason or "translated"] += 1
-                if reason is None:
-                    record = replace(
-                        one,
-                        translation={**one.translation, chosen.to: translation},
-                        extra={**one.extra, "task": "translation", "to": chosen.to, "translated_by": by},
-                    )
-                    lines.write(json.dumps(asdict(record), ensure_ascii=False) + "\n")
+            for record in records:
+                lines.write(json.dumps(asdict(record), ensure_ascii=False) + "\n")
     return counts
 
 
@@ -153,6 +141,26 @@ def _untranslated(chosen: TranslationOptions, done: set[str]) -> Iterator[Uttera
     for one in transcribed(chosen.manifest, chosen.speech_dir, chosen.sets):
         if one.language != chosen.to and one.id not in done and (chosen.mt or chosen.to in one.translation):
             yield one
+
+
+def _translate_part(task: tuple[list[Utterance], TranslationOptions]) -> tuple[Counter[str], list[Utterance]]:
+    """Counts of some utterances, and those whose translation is learned from."""
+    part, chosen = task
+    counts, kept = Counter[str](), []
+    scanner = _scanner(chosen.personal_data)
+    clean = [one for one in part if scanner is None or not scanner.found(one.text or "")]
+    counts["personal data"] = len(part) - len(clean)
+    for one, translation, by in _translated(clean, chosen.to, _translator(chosen.mt) if chosen.mt else None):
+        reason = fault(one.text or "", translation)
+        counts[reason or "translated"] += 1
+        if reason is None:
+            extra = {**one.extra, "task": "translation", "to": chosen.to, "translated_by": by}
+            kept.append(replace(one, translation={**one.translation, chosen.to: translation}, extra=extra))
+    return counts, kept
+
+
+_scanner = functools.cache(find_scanner)  # loaded once in each process
+_translator = functools.cache(make_translator)
 
 
 def _translated(
@@ -165,7 +173,9 @@ def _translated(
             yield one, one.translation[target], "the set"
         else:
             by_language.setdefault(one.language, []).append(one)
-    for language, utterances in by_language.items() if translator is not None else ():
+    if translator is None:
+        return
+    for language, utterances in by_language.items():
         made = translator.translate([one.text or "" for one in utterances], language, target)
         yield from zip(utterances, made, [translator.name] * len(made), strict=True)
 
@@ -180,8 +190,7 @@ def prepare(chosen: TranslationOptions) -> Counter[str]:
 
 def main(argv: list[str] | None = None) -> None:
     """Command line."""
-    configure_logging()
-    prepare(options.parse(TranslationOptions, __doc__ or "", argv))
+    run_preparation(TranslationOptions, prepare, __doc__ or "", argv)
 
 
 if __name__ == "__main__":

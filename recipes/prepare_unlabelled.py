@@ -5,15 +5,16 @@
 
 Pieces of at most a minute, cut in pauses; kept if the mean speech probability of silero-vad is over 0.7
 (arXiv 2407.21783, 8.1 names the score, not the model). Nothing is copied: the manifest says where each piece
-lies in its file, so that any number of machines can work from one folder, each with its --share. Goes on
-where it stopped, file by file.
+lies in its file, so that any number of machines can work from one folder, by `--engine ray` or each with its
+--share. Goes on where it stopped, file by file.
 """
 
+import functools
 import json
 import logging
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -21,10 +22,10 @@ import torch
 
 from llama_speech.segments import AudioPiece, SegmentConfig, iter_pieces
 from llama_speech.voice_activity import SAMPLE_RATE, WINDOW_SAMPLES, VoiceActivity, load_voice_activity
-from recipes import options
+from recipes.data.engines import Workers, map_tasks
 from recipes.data.manifests import Utterance
-from recipes.data.parallel import configure_logging
 from recipes.options import option
+from recipes.recipe import run_preparation
 from speech_core.audio import AUDIO_SUFFIXES, AudioLimits, iter_audio
 from speech_core.errors import AudioError, ConfigError, InputError
 
@@ -43,6 +44,7 @@ class UnlabelledOptions:
     licence: str = option("unknown", "of the recordings")
     least_score: float = option(0.7, "pieces with a lower mean speech probability are left out")
     share: tuple[int, int] = option((0, 1), "this machine's number and how many there are")
+    workers: Workers = field(default_factory=Workers)
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.least_score < 1.0:
@@ -80,13 +82,10 @@ def prepare(chosen: UnlabelledOptions) -> Counter[str]:
     name = "train" if count == 1 else f"train-{number:04d}"
     manifest, journal = chosen.out / f"{name}.jsonl", chosen.out / f"{name}.done"
     done = set(journal.read_text(encoding="utf-8").splitlines()) if journal.exists() else set[str]()
-    counts, voice = Counter[str]({"files known": 0}), load_voice_activity()
-    for path in files:
-        key = path.relative_to(chosen.audio).as_posix()
-        if key in done:
-            counts["files known"] += 1
-            continue
-        lines = _lines(path, key, chosen, voice, counts)
+    missing = [path for path in files if path.relative_to(chosen.audio).as_posix() not in done]
+    counts = Counter[str]({"files known": len(files) - len(missing)})
+    for key, found, lines in map_tasks(_cut_file, [(path, chosen) for path in missing], chosen.workers):
+        counts += found
         with manifest.open("a", encoding="utf-8") as out:
             out.write("".join(lines))
         with journal.open("a", encoding="utf-8") as out:
@@ -95,13 +94,19 @@ def prepare(chosen: UnlabelledOptions) -> Counter[str]:
     return counts
 
 
-def _lines(
-    path: Path, key: str, chosen: UnlabelledOptions, voice: VoiceActivity, counts: Counter[str]
-) -> list[str]:
-    """Manifest lines of the pieces of one file that are kept."""
-    lines = []
+@functools.cache
+def _voice() -> VoiceActivity:
+    """Loaded once in each process."""
+    return load_voice_activity()
+
+
+def _cut_file(task: tuple[Path, UnlabelledOptions]) -> tuple[str, Counter[str], list[str]]:
+    """Name of a file, counts of its pieces, and the manifest lines of those that are kept."""
+    path, chosen = task
+    key = path.relative_to(chosen.audio).as_posix()
+    counts, lines = Counter[str](), []
     try:
-        for piece, score in pieces_of(path, voice):
+        for piece, score in pieces_of(path, _voice()):
             if score <= chosen.least_score:
                 counts["pieces below the score"] += 1
                 continue
@@ -121,13 +126,12 @@ def _lines(
     except AudioError as error:
         logger.warning("%s: %s", key, error)
         counts["files that cannot be read"] += 1
-    return lines
+    return key, counts, lines
 
 
 def main(argv: list[str] | None = None) -> None:
     """Command line."""
-    configure_logging()
-    prepare(options.parse(UnlabelledOptions, __doc__ or "", argv))
+    run_preparation(UnlabelledOptions, prepare, __doc__ or "", argv)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from recipes import options, training_loop
+from recipes.data.parallel import configure_logging
 from recipes.metrics_log import Metrics, mean_of_numbers
 from recipes.processes import first_process_first
 from recipes.training_loop import LoopConfig, Task
@@ -25,6 +26,7 @@ class RecipeConfig(Protocol):
 
 
 Config = TypeVar("Config", bound=RecipeConfig)
+Options = TypeVar("Options")
 
 
 def run_recipe(
@@ -41,6 +43,21 @@ def run_recipe(
         return training_loop.run(build(config), config.loop)
     except SpeechError as error:
         raise SystemExit(f"{build.__module__.split('.')[-1]}: {error}") from None
+
+
+def run_preparation(
+    options_type: type[Options],
+    prepare: Callable[[Options], object],
+    description: str,
+    argv: Sequence[str] | None,
+) -> None:
+    """Parse options and prepare data; exits with one line for what the user can mend."""
+    configure_logging()
+    chosen: Options = options.parse(options_type, description, argv)
+    try:
+        prepare(chosen)
+    except SpeechError as error:
+        raise SystemExit(f"{prepare.__module__.split('.')[-1]}: {error}") from None
 
 
 def write_once(path: Path, value: Any) -> None:

@@ -1,16 +1,14 @@
-"""Shards of a feature cache made by several processes; those already complete are skipped."""
+"""Shards of a feature cache made by several processes or machines; those already complete are skipped."""
 
 import logging
-import multiprocessing
-import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from recipes.data.engines import Workers, map_tasks
 from recipes.data.features_cache import CacheItem, FeatureCacheWriter
-from speech_core.errors import InputError
 
 logger = logging.getLogger(__name__)
 
@@ -40,23 +38,13 @@ def configure_logging() -> None:
     )
 
 
-def _start_worker() -> None:
-    """One thread each: the processes are the parallelism."""
-    import torch
-
-    configure_logging()
-    torch.set_num_threads(1)
-    os.environ["OMP_NUM_THREADS"] = "1"
-
-
 def _run_shard(task: ShardTask) -> tuple[int, int]:
     return task.index, FeatureCacheWriter(task.out).write_shard(task.index, task.items())
 
 
-def run_shards(tasks: Sequence[ShardTask], jobs: int) -> float:
+def run_shards(tasks: Sequence[ShardTask], jobs: int, engine: str = "processes") -> float:
     """Make the shards that are missing, in order; returns the hours written."""
-    if jobs < 1:
-        raise InputError(f"{jobs} jobs: at least 1 is needed")
+    workers = Workers(jobs, engine)
     if not tasks:
         return 0.0
     writer = FeatureCacheWriter(tasks[0].out)
@@ -64,7 +52,7 @@ def run_shards(tasks: Sequence[ShardTask], jobs: int) -> float:
     logger.info("%d shards, %d of them already there", len(tasks), len(tasks) - len(missing))
     total_frames = 0
     started = time.monotonic()
-    for count, (index, frames) in enumerate(_results(missing, jobs), start=1):
+    for count, (index, frames) in enumerate(map_tasks(_run_shard, missing, workers), start=1):
         total_frames += frames
         speed = total_frames / writer.config.frame_rate_hz / max(time.monotonic() - started, 1e-9)
         left_min = (time.monotonic() - started) / count * (len(missing) - count) / 60
@@ -73,12 +61,3 @@ def run_shards(tasks: Sequence[ShardTask], jobs: int) -> float:
             "shard %d done: %.2f h, %.0f times real time, %.0f min left", index, hours, speed, left_min
         )
     return total_frames / writer.config.frame_rate_hz / 3600
-
-
-def _results(tasks: Sequence[ShardTask], jobs: int) -> Iterator[tuple[int, int]]:
-    if jobs == 1:
-        yield from map(_run_shard, tasks)
-        return
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(jobs, initializer=_start_worker) as pool:
-        yield from pool.imap_unordered(_run_shard, tasks)

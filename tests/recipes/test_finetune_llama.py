@@ -1,6 +1,7 @@
 """The stage through the Llama: what learns, what stays, and that the loss falls."""
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,14 @@ from recipes.ctc_targets import CtcTargets
 from recipes.data.features_cache import CacheItem, FeatureCacheWriter
 from recipes.data.manifests import Utterance
 from recipes.finetune_llama import RunConfig, build
-from recipes.mixture import MixtureConfig
+from recipes.mixture import MixtureConfig, Target
 from recipes.training_loop import LoopConfig
 from speech_adapter.adapter import SpeechAdapter
 from speech_adapter.config import ADAPTER_PRESETS
 from speech_adapter.ctc import CtcHead
 from speech_adapter.model import SpeechModel, load_speech_model, read_token_embeddings, save_speech_model
+from speech_adapter.prompts import Speech, recognition_turns
+from speech_adapter.sequence import NO_LABEL
 from speech_core.errors import ConfigError
 from speech_encoder.config import ENCODER_PRESETS
 from speech_encoder.conformer import SpeechEncoder
@@ -186,6 +189,13 @@ def test_the_ctc_loss_is_of_the_language_of_the_prompt(
     assert ("ctc_loss" in figures) is kept
     expected = figures["answer_loss"] + 0.5 * figures.get("ctc_loss", 0.0)
     assert float(loss.detach()) == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_end_of_a_cut_answer_is_not_learned(parts: dict[str, Path]) -> None:
+    model = build(config_for(parts)).model
+    whole = Target(recognition_turns(Speech(torch.zeros(2, 32)), "English"), "a b")
+    ids = [model._sequence(one.turns, one).labels for one in (whole, replace(whole, ends=False))]
+    assert ids[0][ids[0] != NO_LABEL].tolist() == [*ids[1][ids[1] != NO_LABEL].tolist(), model._end]
 
 
 def dialogue_cache(folder: Path, language: str) -> Path:

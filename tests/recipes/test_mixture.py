@@ -34,6 +34,10 @@ def test_each_task_has_its_conversation_and_answer():
     assert told.answer == "I am fine."
     assert told.written == [Turn("system", ("",)), Turn("user", ("Guten  Tag",))]
     assert translated.written is None
+    assert (told.ends, translated.ends) == (True, True)
+    cut = target_of(record(cut=True, **DIALOGUE), SPEECH)
+    assert cut is not None
+    assert not cut.ends
 
 
 def test_nothing_to_teach():

@@ -7,7 +7,15 @@ import pytest
 
 from recipes.data.manifests import Utterance, read_manifest, write_manifest
 from recipes.data.personal_data import PatternScanner
-from recipes.prepare_dialogue import Answered, DialogueOptions, answer_prompts, load_answerer, prepare, usable
+from recipes.prepare_dialogue import (
+    Answered,
+    DialogueOptions,
+    answer_prompts,
+    learned,
+    load_answerer,
+    prepare,
+    usable,
+)
 from speech_core.errors import ConfigError
 from tests.fakes import TinyLlama
 
@@ -44,7 +52,7 @@ def test_answers_are_the_llamas_and_kept(tmp_path, llama):
     [
         ("Fine.", "end", True),
         ("", "end", False),
-        ("and on and", "length", False),
+        ("and on and", "length", True),
         ("no no no", "loop", False),
         ("write to a@b.de", "end", False),
     ],
@@ -53,6 +61,12 @@ def test_which_answers_are_learned_from(answer, reason, ok):
     counts: dict[str, int] = {}
     assert usable(Answered("a", "Hi", answer, reason, "llama"), PatternScanner(), counts) is ok
     assert sum(counts.values()) == (not ok)
+
+
+def test_a_cut_answer_is_marked():
+    whole, cut = Answered("a", "Hi", "Fine.", "end", "llama"), Answered("a", "Hi", "Fi", "length", "llama")
+    assert learned(whole) == {"task": "dialogue", "answer": "Fine.", "answered_by": "llama"}
+    assert learned(cut) == {"task": "dialogue", "answer": "Fi", "answered_by": "llama", "cut": True}
 
 
 def test_transcripts_of_a_set_are_answered(tmp_path, llama):
