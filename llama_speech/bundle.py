@@ -24,6 +24,7 @@ ENVIRONMENT = "LLAMA_SPEECH_BUNDLE"
 COMPONENTS = {  # what each component is needed for, as error messages say it
     "speech_encoder": "hear",
     "speech_adapter": "transcribe",
+    "language_model": "search drafts by what is likely to be said",
     "llama": "write text",
     "text_normalizer": "choose readings of numbers and signs by context",
     "pronunciation": "turn words into phones",

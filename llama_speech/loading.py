@@ -15,6 +15,7 @@ from llama_speech.bundle import Bundle, sha256_of
 from llama_speech.default_llama import PACKAGE, cache_dir, find_or_make_default_llama
 from speech_adapter.engine import LlamaEngine, TransformersEngine
 from speech_adapter.engine_fast import FastEngine
+from speech_adapter.language_model import LanguageModel
 from speech_adapter.llama import LlamaOptions, convert_gguf, load_llama
 from speech_adapter.model import SpeechModel, load_speech_model, read_token_embeddings
 from speech_adapter.recognizer import RecognizerOptions, SpeechRecognizer
@@ -92,13 +93,24 @@ def load_model(bundle: Bundle, llama: str | os.PathLike[str] | None, placement: 
         model = load_speech_model(bundle.folder, embeddings())
     if isinstance(engine, FastEngine):  # on a CPU: in the precision the engine took
         pack_linears(model, engine.dtype)
-    return joined(model.to(device), engine, tokenizer)
+    return joined(model.to(device), engine, tokenizer, language_model(bundle))
 
 
-def joined(model: SpeechModel, engine: LlamaEngine, tokenizer: ChatTokenizer) -> LoadedModel:
-    """Trained parts and a Llama as a model that is used."""
+def language_model(bundle: Bundle) -> LanguageModel | None:
+    """That of a bundle, if it has one."""
+    name = "language_model"
+    return LanguageModel.load(bundle.component(name)) if name in bundle.components else None
+
+
+def joined(
+    model: SpeechModel,
+    engine: LlamaEngine,
+    tokenizer: ChatTokenizer,
+    language: LanguageModel | None = None,
+) -> LoadedModel:
+    """Trained parts and a Llama as a model that is used; language: for the search of drafts."""
     model = model.eval().requires_grad_(False)
-    options = RecognizerOptions(agreement=AGREEMENT)
+    options = RecognizerOptions(agreement=AGREEMENT, language_model=language)
     recognizer = SpeechRecognizer(model.encoder, model.adapter, model.ctc, engine, tokenizer, options)
     return LoadedModel(recognizer, tokenizer, model.encoder.config.features)
 

@@ -9,7 +9,7 @@ draft: the Llama is told to translate and decodes step by step.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 
 import torch
@@ -17,10 +17,13 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from speech_adapter.adapter import SpeechAdapter
+from speech_adapter.beam_search import BeamOptions
 from speech_adapter.ctc import CtcHead, CtcHypothesis
+from speech_adapter.drafting import Drafter
 from speech_adapter.engine import LlamaEngine, RunOptions
 from speech_adapter.generation import Drafting, decode
 from speech_adapter.kv_cache import KeyValueCache
+from speech_adapter.language_model import LanguageModel
 from speech_adapter.prompts import Speech, Turn, recognition_turns, render, translation_turns
 from speech_adapter.sequence import InputSequence, build_sequence
 from speech_adapter.stopping import StopRules, speech_token_limit
@@ -41,6 +44,8 @@ class RecognizerOptions:
     batch_frames: int = 24_000  # mel frames encoded at once, padding included
     batch_positions: int = 4_096  # positions the Llama runs at once, padding included
     agreement: float = 0.0  # likeness of answer and draft, 0 to 1, below which the draft is kept; 0: never
+    language_model: LanguageModel | None = None  # for the draft; without it the draft is greedy
+    beam: BeamOptions = field(default_factory=BeamOptions)
 
 
 @dataclass(frozen=True)
@@ -95,6 +100,7 @@ class SpeechRecognizer:
         self._encoder, self._adapter, self._ctc = encoder.eval(), adapter.eval(), ctc.eval()
         self._engine, self._tokenizer = engine, tokenizer
         self._options = options or RecognizerOptions()
+        self._drafter = Drafter(ctc, self._options.language_model, self._options.beam)
         self._prompts: dict[tuple[_Task, str], tuple[KeyValueCache, list[int]]] = {}
         self._texts: dict[int, str] = {}  # of single tokens
 
@@ -175,15 +181,21 @@ class SpeechRecognizer:
             return [self._nothing() for _ in segments]
         embeds, positions = self._adapter(*self._encoder(padded, lengths))
         log_probs = self._ctc.log_probs(embeds)
-        drafts = [whole_tokens(one, self._tokenizer) for one in self._ctc.greedy(log_probs, positions)]
         silence = _no_speech_probs(log_probs, positions)
-        if self._adapter.config.compression == "ctc":
-            embeds, positions = self._ctc.compress(log_probs, positions)
         rate = self._encoder.config.features.frame_rate_hz
         return [
-            Heard(draft, embeds[row, : int(positions[row])], len(segments[row]) / rate, silence[row])
-            for row, draft in enumerate(drafts)
+            Heard(
+                whole_tokens(draft.heard, self._tokenizer),
+                draft.compressed.to(embeds.dtype) if self._compressed else embeds[row, : int(positions[row])],
+                len(segments[row]) / rate,
+                silence[row],
+            )
+            for row, draft in enumerate(self._drafter(log_probs, positions))
         ]
+
+    @property
+    def _compressed(self) -> bool:
+        return self._adapter.config.compression == "ctc"
 
     def _nothing(self) -> Heard:
         return Heard(CtcHypothesis([], [], [], []), self._adapter.boundaries[:0], 0.0, 1.0)
