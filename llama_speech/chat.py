@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from llama_speech.loading import LoadedModel
+    from speech_core.pcm import Audio
     from speech_encoder.config import FeatureConfig
 
 SPEECH_FORMS = ("transcript", "embeds")
@@ -233,17 +234,25 @@ def speech_features(part: AudioPart, config: FeatureConfig, vad: bool = True) ->
 
     from speech_encoder.features import log_mel
 
-    voice = load_voice_activity() if vad else None
-    try:
-        blocks = opener(part.audio, part.sample_rate, AudioLimits())()
-        pieces = list(iter_pieces(blocks, SegmentConfig(), voice))
-    except AudioError as error:
-        raise AudioError(f"{part.where}: {error}") from None
-    features = [log_mel(torch.from_numpy(piece.audio), config) for piece in pieces]
+    pieces = read_speech(part, vad)
+    features = [log_mel(torch.from_numpy(piece), config) for piece in pieces]
     features = [one for one in features if len(one)]
     if not features:
         raise AudioError(f"{part.where}: no speech found in its audio")
     return features
+
+
+def read_speech(part: AudioPart, vad: bool = True) -> list[Audio]:
+    """Each piece of speech in a part, at 16 kHz. Raises AudioError if it cannot be read, or nobody speaks."""
+    voice = load_voice_activity() if vad else None
+    try:
+        blocks = opener(part.audio, part.sample_rate, AudioLimits())()
+        pieces = [piece.audio for piece in iter_pieces(blocks, SegmentConfig(), voice)]
+    except AudioError as error:
+        raise AudioError(f"{part.where}: {error}") from None
+    if not pieces:
+        raise AudioError(f"{part.where}: no speech found in its audio")
+    return pieces
 
 
 def _inserted(before: Sequence[str | Speech], heard: _Heard, form: str) -> list[str | Speech]:

@@ -1,7 +1,7 @@
 """Tokens in, sound out, while they still come: front end, prosody, acoustic model and vocoder in a row."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from prosody.model import ProsodyModel
@@ -104,19 +104,23 @@ class SpeechStream:
 
     def push(self, events: TokenEvent | Sequence[TokenEvent]) -> list[AudioChunk]:
         """Sound that is now final. Raises StreamClosedError after `flush` or `cancel`."""
+        return list(self.chunks(events))
+
+    def chunks(self, events: TokenEvent | Sequence[TokenEvent]) -> Iterator[AudioChunk]:
+        """`push` chunk by chunk, each as soon as it is made; to be read to its end before the next call."""
         self._check_open()
-        return self._say(self._frontend.push(events))
+        yield from self._say(self._frontend.push(events))
 
     def push_text(self, text: str) -> list[AudioChunk]:
         """`push` of text that comes without tokens."""
         self._check_open()
-        return self._say(self._frontend.push_text(text))
+        return list(self._say(self._frontend.push_text(text)))
 
     def flush(self) -> list[AudioChunk]:
         """The rest of the sound; nothing if nothing was to be said. The stream is then closed."""
         if self._closed:
             return []
-        chunks = self._say(self._frontend.flush())
+        chunks = list(self._say(self._frontend.flush()))
         self._closed = True
         chunks += self._sound(self._prosody.flush())
         if self._last is None:
@@ -138,21 +142,17 @@ class SpeechStream:
         if self._closed:
             raise StreamClosedError("the speech stream was flushed or cancelled: make a new one")
 
-    def _say(self, groups: Sequence[PhoneGroup]) -> list[AudioChunk]:
-        chunks: list[AudioChunk] = []
+    def _say(self, groups: Sequence[PhoneGroup]) -> Iterator[AudioChunk]:
         for group in groups:
             self._timeline.words.extend(word for word in group.words if word.text)
-            chunks += self._sound(self._prosody.push(group))
-        return chunks
+            yield from self._sound(self._prosody.push(group))
 
-    def _sound(self, events: Sequence[ProsodyEvent]) -> list[AudioChunk]:
+    def _sound(self, events: Sequence[ProsodyEvent]) -> Iterator[AudioChunk]:
         """Sound that is final with these phones."""
-        chunks: list[AudioChunk] = []
         for event in events:
             if self._last is None and event.phone.symbol != SILENCE:
-                chunks += self._sound_of(_pause(EDGE_S))
-            chunks += self._sound_of(event)
-        return chunks
+                yield from self._sound_of(_pause(EDGE_S))
+            yield from self._sound_of(event)
 
     def _sound_of(self, event: ProsodyEvent) -> list[AudioChunk]:
         self._last = event.phone

@@ -2,10 +2,11 @@
 
 import argparse
 import asyncio
+import json
 import logging
 import os
 import sys
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--self-check", action="store_true", help="talk to itself once, print latencies, and end"
     )
+    check = parser.add_argument_group("with --self-check")
+    check.add_argument(
+        "--sessions",
+        type=_numbers,
+        metavar="N,N",
+        help="measure latencies with so many sessions at once, as 1,2,4,8",
+    )
+    check.add_argument(
+        "--turns", type=positive, default=10, metavar="N", help="of each session (default: 10)"
+    )
+    check.add_argument("--json", action="store_true", help="print the latencies as one JSON object")
     access = parser.add_argument_group("access")
     access.add_argument(
         "--api-key-file",
@@ -58,6 +70,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     chat.add_argument("--instructions", help="system prompt of sessions that bring none")
     chat.add_argument("--model-name", help="name the clients see (default: llama-speech)")
     chat.add_argument("--max-answer-tokens", type=positive, default=256, metavar="N", help="default: 256")
+    chat.add_argument(
+        "--answer-from",
+        choices=("transcript", "speech"),
+        help="what the Llama answers: the words of a turn, or its speech embeddings (default: transcript)",
+    )
+    chat.add_argument(
+        "--recognition",
+        choices=("ctc", "llama"),
+        default="ctc",
+        help="words of a turn: the CTC draft, or the Llama's version of it, much slower (default: ctc)",
+    )
     add_model_options(parser)
 
 
@@ -68,16 +91,24 @@ def run(args: argparse.Namespace) -> int:
     except ImportError:
         raise ConfigError("the service needs more packages: pip install 'llama-speech[serve]'") from None
     config = read_config(args)
+    if args.self_check and args.port is None:
+        config = replace(config, port=0)
+    service = load_service(args, config)
+    try:
+        if args.self_check:
+            _check(service, args)
+            return 0
+        return _serve(service)
+    finally:
+        service.close()
+        service.engine.close()
+
+
+def _serve(service: "Service") -> int:
     from llama_speech.service.app import build_app
     from llama_speech.service.run import make_server, warm_up
 
-    service = load_service(args, config)
-    if args.self_check:
-        from llama_speech.service.self_check import self_check
-
-        for line in self_check(service):
-            print(line)
-        return 0
+    config = service.config
     server = make_server(build_app(service), service)
     _log.info("warming up")
     warm_up(service)
@@ -89,6 +120,27 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _check(service: "Service", args: argparse.Namespace) -> None:
+    """Talk to itself, once or as many sessions."""
+    from llama_speech.service.latency import to_markdown
+    from llama_speech.service.self_check import check_load, self_check
+
+    if not args.sessions:
+        for line in self_check(service):
+            print(line)
+        return
+    summaries = []
+    for one in check_load(service, args.sessions, args.turns):
+        _log.info("%d sessions: %s", one["sessions"], one["voice_to_voice_ms"])
+        summaries.append(one)
+    print(json.dumps({"latency": summaries}) if args.json else to_markdown(summaries))
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    """Whole numbers above 0, separated by commas."""
+    return tuple(positive(part) for part in text.split(","))
+
+
 def read_config(args: argparse.Namespace) -> "ServiceConfig":
     """Options, else the environment, else the defaults. Raises UsageError for an open door."""
     from llama_speech.service.config import Limits, ServiceConfig, from_environment
@@ -96,7 +148,7 @@ def read_config(args: argparse.Namespace) -> "ServiceConfig":
     given = {name: value for name, value in vars(args).items() if value is not None}
     limit_names = {field.name for field in fields(Limits)}
     limits = from_environment(os.environ, Limits) | {n: v for n, v in given.items() if n in limit_names}
-    names = {"host", "port", "tls_cert", "tls_key", "model_name", "instructions"}
+    names = {"host", "port", "tls_cert", "tls_key", "model_name", "instructions", "answer_from"}
     values = from_environment(os.environ, ServiceConfig) | {n: v for n, v in given.items() if n in names}
     if args.origin:
         values["origins"] = tuple(args.origin)
@@ -134,7 +186,9 @@ def load_service(args: argparse.Namespace, config: "ServiceConfig") -> "Service"
     loaded, metrics = model.parts.loaded, Metrics()
     if loaded is None:
         raise ConfigError("this model has no Llama to talk to")
-    options = EngineOptions(language=args.language, max_answer_tokens=args.max_answer_tokens)
+    options = EngineOptions(
+        language=args.language, max_answer_tokens=args.max_answer_tokens, recognition=args.recognition
+    )
     engine = LocalEngine(loaded, model.languages, load_voice(args), options, metrics)
     return Service(config, engine, metrics, model)
 

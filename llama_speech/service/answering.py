@@ -6,7 +6,7 @@ from typing import Any
 
 from llama_speech.service.answer import Answer, AnswerOptions, Failed, Finished, Product, Sound
 from llama_speech.service.items import Conversation, Item, read_item
-from llama_speech.service.outbox import Message, Outbox, StartReply, StopReply
+from llama_speech.service.outbox import Foresee, Message, Outbox, StartReply, StopReply
 from llama_speech.service.protocol import JsonObject
 from llama_speech.service.settings import Settings, merged
 from speech_core.errors import ProtocolError
@@ -41,10 +41,16 @@ class Answers:
     """Starts, feeds and stops answers. At most one writes to the conversation at any time."""
 
     def __init__(
-        self, outbox: Outbox, conversation: Conversation, conversation_id: str, clock: Callable[[], float]
+        self,
+        outbox: Outbox,
+        conversation: Conversation,
+        conversation_id: str,
+        clock: Callable[[], float],
+        answer_from: str = "transcript",
     ) -> None:
+        """answer_from: what stands for speech if a session does not say: "transcript" or "speech"."""
         self._outbox, self._conversation, self._clock = outbox, conversation, clock
-        self._conversation_id = conversation_id
+        self._conversation_id, self._answer_from = conversation_id, answer_from
         self._live: dict[int, Answer] = {}
         self._queued: list[tuple[Answer, Request]] = []  # announced, but the user's words are not known yet
         self.current: Answer | None = None  # the newest one of the conversation
@@ -96,12 +102,16 @@ class Answers:
             self._queued.append((answer, request))
         return answer
 
-    def prepare(self, settings: Settings, user_text: str) -> Answer:
+    def prepare(self, settings: Settings, user_text: str, speech: tuple[Any, ...] = ()) -> Answer:
         """Start an answer nobody knows of yet, as if the user had ended with these words."""
         request = Request(settings)
         answer = self._make(request)
-        self._start(answer, request, Message("user", user_text))
+        self._start(answer, request, Message("user", user_text, speech=self._taken(settings, speech)))
         return answer
+
+    def foresee(self, settings: Settings) -> None:
+        """The user speaks: let the engine read what the answer will go on from."""
+        self._outbox.command(Foresee(self._command(0, Request(settings), None)))
 
     def adopt(self, answer: Answer) -> None:
         """Announce a prepared answer; what it has said so far is told now."""
@@ -166,27 +176,34 @@ class Answers:
         return Answer(self._outbox.number(), options, self._outbox, self._conversation, self._clock)
 
     def _start(self, answer: Answer, request: Request, more: Message | None = None) -> None:
+        self._live[answer.generation] = answer
+        self._outbox.command(self._command(answer.generation, request, more))
+
+    def _command(self, generation: int, request: Request, more: Message | None) -> StartReply:
         settings = request.settings
         items = self._conversation if request.context is None else request.context
-        messages = [*to_messages(settings.instructions, items)]
+        messages = [*to_messages(settings.instructions, items, self._from_speech(settings))]
         if more is not None:
             messages.append(more)
         limit = settings.max_output_tokens
         choice = settings.tool_choice if isinstance(settings.tool_choice, str) else settings.tool_choice.name
-        self._live[answer.generation] = answer
-        self._outbox.command(
-            StartReply(
-                generation=answer.generation,
-                messages=tuple(messages),
-                max_tokens=None if limit == "inf" else limit,
-                speak=settings.speaks,
-                voice=settings.audio.output.voice,
-                speed=settings.audio.output.speed,
-                tools=() if choice == "none" else tuple(tool.model_dump() for tool in settings.tools),
-                tool_choice=choice,
-                drop_oldest=settings.truncation != "disabled",
-            )
+        return StartReply(
+            generation=generation,
+            messages=tuple(messages),
+            max_tokens=None if limit == "inf" else limit,
+            speak=settings.speaks,
+            voice=settings.audio.output.voice,
+            speed=settings.audio.output.speed,
+            tools=() if choice == "none" else tuple(tool.model_dump() for tool in settings.tools),
+            tool_choice=choice,
+            drop_oldest=settings.truncation != "disabled",
         )
+
+    def _from_speech(self, settings: Settings) -> bool:
+        return (settings.answer_from or self._answer_from) == "speech"
+
+    def _taken(self, settings: Settings, speech: tuple[Any, ...]) -> tuple[Any, ...]:
+        return speech if self._from_speech(settings) else ()
 
     def _context(self, values: Any) -> tuple[Item, ...]:
         """The items of an `input`; references are looked up."""
@@ -211,8 +228,8 @@ class Answers:
         self._live = {number: one for number, one in self._live.items() if one.state != "over"}
 
 
-def to_messages(instructions: str, items: Iterable[Item]) -> list[Message]:
-    """The context of an answer: instructions, then the items, speech by its words."""
+def to_messages(instructions: str, items: Iterable[Item], from_speech: bool = False) -> list[Message]:
+    """The context of an answer: instructions, then the items; speech by its words, or as it was heard."""
     messages = [Message("system", instructions)] if instructions else []
     for item in items:
         if item.type == "function_call":
@@ -221,8 +238,9 @@ def to_messages(instructions: str, items: Iterable[Item]) -> list[Message]:
             messages.append(Message("tool", item.output))
         else:
             text = " ".join(part.text for part in item.parts if part.text)
+            speech = tuple(one for part in item.parts for one in part.speech) if from_speech else ()
             if text:
-                messages.append(Message(item.role or "user", text))
+                messages.append(Message(item.role or "user", text, speech=speech))
     return messages
 
 

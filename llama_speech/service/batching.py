@@ -5,12 +5,13 @@ part of its conversation that is still in the cache; its tokens are those it wou
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import torch
 
-from speech_adapter.answer_stream import TextStream
+from llama_speech.service.captions import common_length
+from speech_adapter.answer_stream import StopTexts, TextStream
 from speech_adapter.engine import EngineOutput, LlamaEngine, RunOptions
 from speech_adapter.kv_cache import KeyValueCache
 from speech_adapter.sampling import Chooser, Sampling
@@ -25,17 +26,20 @@ _PREFILL_TOKENS = 256  # run at once: bounds how long others wait, and memory
 class ReplyJob:
     """One answer to be decoded. said and ended are called on the thread that decodes.
 
-    conversation: whose cache may be reused. opening: tokens the answer must begin with, told like its own.
+    conversation: whose cache may be reused. prompt_ids: below 0 where speech stands. opening: tokens the
+    answer must begin with, told like its own.
     """
 
     conversation: str
     prompt_ids: list[int]
     max_tokens: int
     said: Callable[[TokenEvent], None]
-    ended: Callable[[str], None]  # end, loop, length
+    ended: Callable[[str], None]  # end, stop, loop, length
     opening_ids: list[int] = field(default_factory=list)
     embeddings: bool = False
     sampling: Sampling = field(default_factory=Sampling)
+    stop: tuple[str, ...] = ()  # texts that end the answer
+    speech: Mapping[int, torch.Tensor] = field(default_factory=dict)  # (d_llama,) of ids below 0
 
 
 class _Row:
@@ -45,6 +49,7 @@ class _Row:
         self.job = job
         self.rules = StopRules(tokenizer.end_ids, job.max_tokens)
         self.text, self.chooser = TextStream(tokenizer), Chooser(job.sampling)
+        self.stops = StopTexts(job.stop)
         self.token_ids: list[int] = []
         self.run_ids = list(job.prompt_ids)  # what its cache holds
         self.log_prob = 0.0
@@ -57,12 +62,20 @@ class _Row:
         reason = stop_reason(self.token_ids, self.rules)
         if reason != "end" and not self.job.embeddings:
             self.tell(None)
-        return reason
+        return "stop" if self.stops.found else reason
 
     def tell(self, embedding: torch.Tensor | None) -> None:
         """Give out the last token."""
         token_id = self.token_ids[-1]
-        self.job.said(TokenEvent(token_id, self.text.push(token_id), embedding, self.log_prob))
+        event = TokenEvent(token_id, self.text.push(token_id), embedding, self.log_prob)
+        for final in self.stops.push(event):
+            self.job.said(final)
+
+    def end(self, reason: str) -> None:
+        """Give out what was held back, and the end."""
+        for event in self.stops.flush():
+            self.job.said(event)
+        self.job.ended(reason)
 
 
 class PrefixCache:
@@ -89,9 +102,8 @@ class PrefixCache:
         kept = self._kept.pop(conversation, None)
         if kept is None:
             return 0, None
-        known, (ids, cache) = 0, kept
-        while known < min(len(ids), len(token_ids) - 1) and ids[known] == token_ids[known]:
-            known += 1
+        ids, cache = kept
+        known = common_length(ids, token_ids[:-1])
         if known == 0:
             return 0, None
         return known, self._engine.truncate(cache, torch.tensor([known]))
@@ -119,20 +131,45 @@ class ContinuousBatch:
     def add(self, job: ReplyJob) -> None:
         """Prefill an answer and take its first token."""
         row = _Row(job, self._tokenizer)
-        known, cache = self.prefixes.take(job.conversation, job.prompt_ids)
-        output = None
-        for start in range(known, len(job.prompt_ids), _PREFILL_TOKENS):
-            inputs = torch.tensor([job.prompt_ids[start : start + _PREFILL_TOKENS]])
-            output = self._engine.run(inputs, cache=cache)
-            cache = output.cache
-        if output is None or cache is None:
+        output = self._prefill(job.conversation, job.prompt_ids, job.speech)
+        if output is None:
             raise ValueError("a prompt has at least one token")
+        cache = output.cache
         reason = row.choose(output, 0)
         if self._over(row, reason):
             self._leave(row, cache, reason or "end")
             return
         self._cache = cache if self._cache is None else self._engine.join([self._cache, cache])
         self._rows.append(row)
+
+    @torch.inference_mode()
+    def foresee(self, conversation: str, prompt_ids: list[int], speech: Mapping[int, torch.Tensor]) -> None:
+        """Run what a later prompt of the conversation will begin with, and keep its cache."""
+        output = self._prefill(conversation, prompt_ids, speech)
+        if output is not None:
+            self.prefixes.put(conversation, list(prompt_ids), output.cache)
+
+    def _prefill(
+        self, conversation: str, prompt_ids: list[int], speech: Mapping[int, torch.Tensor]
+    ) -> EngineOutput | None:
+        """Run a prompt from the longest part of it that is known."""
+        known, cache = self.prefixes.take(conversation, prompt_ids)
+        output = None
+        for start in range(known, len(prompt_ids), _PREFILL_TOKENS):
+            inputs = self._inputs(prompt_ids[start : start + _PREFILL_TOKENS], speech)
+            output = self._engine.run(inputs, cache=cache)
+            cache = output.cache
+        return output
+
+    def _inputs(self, ids: list[int], speech: Mapping[int, torch.Tensor]) -> torch.Tensor:
+        """Token ids (1, positions), or embeddings (1, positions, d_llama) where speech is among them."""
+        places = [place for place, one in enumerate(ids) if one < 0]
+        if not places:
+            return torch.tensor([ids])
+        embeds = self._engine.embed(torch.tensor([[max(one, 0) for one in ids]])).clone()
+        for place in places:
+            embeds[0, place] = speech[ids[place]].to(embeds)
+        return embeds
 
     @torch.inference_mode()
     def step(self) -> None:
@@ -148,7 +185,8 @@ class ContinuousBatch:
             row.run_ids.append(row.token_ids[-1])
             if row.job.embeddings and output.hidden is not None:
                 row.tell(output.hidden[number, -1].clone())
-            reason = stop_reason(row.token_ids, row.rules) or row.choose(output, number)
+            reason = "stop" if row.stops.found else stop_reason(row.token_ids, row.rules)
+            reason = reason or row.choose(output, number)
             if self._over(row, reason):
                 leaving[number] = reason or "end"
         self._remove(leaving)
@@ -162,7 +200,7 @@ class ContinuousBatch:
 
     def _over(self, row: _Row, reason: str | None) -> bool:
         """An answer whose tokens carry embeddings goes on until its last token was run."""
-        if reason is None or reason == "end":
+        if reason in (None, "end", "stop"):
             return reason is not None
         return not row.job.embeddings or len(row.run_ids) == len(row.job.prompt_ids) + len(row.token_ids)
 
@@ -179,4 +217,4 @@ class ContinuousBatch:
     def _leave(self, row: _Row, cache: KeyValueCache, reason: str) -> None:
         self.prefixes.put(row.job.conversation, row.run_ids, cache)
         if reason:
-            row.job.ended(reason)
+            row.end(reason)

@@ -48,6 +48,7 @@ class ServiceConfig:
     model_name: str = "llama-speech"
     any_model: bool = True  # take every model name a client asks for as ours
     instructions: str = ""
+    answer_from: str = "transcript"  # what answers are made from: the words of a turn, or its "speech"
     page: bool = True
     limits: Limits = Limits()
 
@@ -56,6 +57,8 @@ class ServiceConfig:
             raise ConfigError(f"port is {self.port}: use 0 to 65535")
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ConfigError("a TLS certificate and its key go together: give both")
+        if self.answer_from not in ("transcript", "speech"):
+            raise ConfigError(f"answer_from is {self.answer_from!r}: use transcript or speech")
         if any(not key.isascii() or not key.strip() for key in self.api_keys):
             raise ConfigError("an API key is empty or not ASCII")
 

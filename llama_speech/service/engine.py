@@ -10,30 +10,23 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Protocol
 
-import torch
-
-from llama_speech.languages import require_language
 from llama_speech.loading import LoadedModel
-from llama_speech.segments import SegmentConfig, iter_pieces
-from llama_speech.service.answer import Product
+from llama_speech.service.answer import Product, Sound
 from llama_speech.service.batching import ContinuousBatch, ReplyJob
+from llama_speech.service.captions import common_length
+from llama_speech.service.hearing import Heard, Turn, TurnHearing
 from llama_speech.service.metrics import Metrics
-from llama_speech.service.outbox import Recognize, StartReply
-from llama_speech.service.prompting import build_prompt
+from llama_speech.service.outbox import Message, Recognize, StartReply
+from llama_speech.service.prompting import Prompt, build_prompt
 from llama_speech.service.speaking import ReplyWriter, SpeakingThread, Voice
+from llama_speech.service.timing import Marks
 from llama_speech.service.turn_end import TurnEndJudge
-from llama_speech.service.wire_audio import MODEL_RATE_HZ
-from speech_core.errors import BundleError, SpeechError
-from speech_core.pcm import Audio
-from speech_encoder.features import log_mel
+from speech_core.errors import BundleError, InputError, SpeechError
 
 _log = logging.getLogger(__name__)
-_LONG_S = 30.0  # longer turns are cut at quiet places
-
-Heard = Callable[[str, str | None], None]  # text, error
 
 
 class Reply(Protocol):
@@ -56,6 +49,9 @@ class Engine(Protocol):
     def judge(self, text: str, judged: Callable[[float], None]) -> None:
         """How likely these words are a whole turn, 0 to 1."""
 
+    def foresee(self, session: str, command: StartReply) -> None:
+        """The user speaks; the answer will go on from this. May do nothing."""
+
     def reply(self, session: str, command: StartReply, produced: Callable[[Product], None]) -> Reply:
         """Make an answer; the last product is Finished or Failed."""
 
@@ -64,6 +60,9 @@ class Engine(Protocol):
 
     def forget(self, session: str) -> None:
         """A session is over: drop what is kept for it."""
+
+    def close(self) -> None:
+        """The server ends: stop the threads, and wait for them."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +73,7 @@ class EngineOptions:
     max_answer_tokens: int = 256  # where the client sets no limit
     max_context_tokens: int = 2_048  # of one answer's prompt
     max_waiting: int = 64  # turns and answers in the queue; more are refused
+    recognition: str = "ctc"  # how turns become words: "ctc" or "llama" (hearing.py)
 
 
 @dataclass(eq=False)
@@ -83,7 +83,6 @@ class _Running:
     session: str
     command: StartReply
     writer: ReplyWriter
-    asked_at: float = field(default_factory=time.perf_counter)
     job: ReplyJob | None = None
     stopped: bool = False
     wake: Callable[["_Running"], None] = lambda running: None
@@ -112,7 +111,9 @@ class LocalEngine:
         self._batch = ContinuousBatch(model.engine, model.tokenizer)
         self._judge = TurnEndJudge(model.engine, model.tokenizer)
         self._steps: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._turns: list[tuple[Recognize, Heard, float]] = []
+        self._hear = TurnHearing(model, languages, self._options.recognition, self._metrics)
+        self._turns: list[Turn] = []
+        self._partials: list[Turn] = []  # what was said so far; when nobody waits for more
         self._waiting: list[_Running] = []
         self._speaking = SpeakingThread() if voice is not None else None
         self._thread = threading.Thread(target=self._run, name="model", daemon=True)
@@ -128,21 +129,26 @@ class LocalEngine:
         if len(self._turns) >= self._options.max_waiting:
             heard("", "the server is busy")
             return
-        asked_at = time.perf_counter()
-        self._steps.put(lambda: self._turns.append((command, heard, asked_at)))
+        queue_of = self._partials if command.partial else self._turns
+        self._steps.put(lambda: queue_of.append((command, heard)))
 
     def judge(self, text: str, judged: Callable[[float], None]) -> None:
         """See Engine."""
         self._steps.put(lambda: judged(self._judge(text)))
 
+    def foresee(self, session: str, command: StartReply) -> None:
+        """See Engine."""
+        self._steps.put(lambda: self._foresee(session, command))
+
     def reply(self, session: str, command: StartReply, produced: Callable[[Product], None]) -> Reply:
         """See Engine."""
         stream = self._voice.start(command.voice, command.speed) if self._voice and command.speak else None
         names = [tool["name"] for tool in command.tools]
-        running = _Running(session, command, ReplyWriter(produced, names, stream, self._speaking))
+        told = _marking(command.marks, produced)
+        running = _Running(session, command, ReplyWriter(told, names, stream, self._speaking))
         running.wake = lambda one: self._steps.put(lambda: self._stop(one))
         if len(self._waiting) + self._batch.size >= self._options.max_waiting:
-            running.writer.failed("the server is busy")
+            running.writer.failed("the server is busy", "rate_limit_exceeded")
         else:
             self._steps.put(lambda: self._waiting.append(running))
         return running
@@ -160,7 +166,7 @@ class LocalEngine:
         self._steps.put(lambda: self._batch.prefixes.drop(session))
 
     def close(self) -> None:
-        """Stop the threads."""
+        """See Engine."""
         self._steps.put(None)
         self._thread.join(timeout=30)
         if self._speaking is not None:
@@ -169,18 +175,20 @@ class LocalEngine:
     def _run(self) -> None:
         """The thread: words first, then answers that begin, then a token of every answer."""
         while self._take_steps():
-            turns, self._turns = self._turns, []
+            turns, self._turns[:] = self._turns[:], []
             if turns:
-                self._recognize(turns)
+                self._hear(turns, self._options.language)
             if self._waiting:
                 self._begin(self._waiting.pop(0))
+            elif self._partials and not turns:
+                self._hear([self._partials.pop(0)], self._options.language)
             if self._batch.size:
                 with self._metrics.time("decode_step"):
                     self._batch.step()
 
     def _take_steps(self) -> bool:
         """Take what others asked for, waiting if there is nothing to do; False at the end."""
-        idle = not (self._turns or self._waiting or self._batch.size)
+        idle = not (self._turns or self._partials or self._waiting or self._batch.size)
         while True:
             try:
                 step = self._steps.get(block=idle)
@@ -197,73 +205,70 @@ class LocalEngine:
         except Exception:  # noqa: BLE001 (the thread serves all sessions and must go on)
             _log.exception("a step of the engine failed")
 
-    def _recognize(self, turns: list[tuple[Recognize, Heard, float]]) -> None:
-        """The words of all turns that wait, those of one language together."""
-        by_language: dict[str, list[tuple[Recognize, Heard, float]]] = {}
-        for turn in turns:
-            by_language.setdefault(turn[0].language or self._options.language, []).append(turn)
-        for language, group in by_language.items():
-            texts, error = [""] * len(group), None
-            try:
-                with self._metrics.time("recognition"):
-                    texts = self._words([command.audio for command, _, _ in group], language)
-            except SpeechError as fault:
-                error = str(fault)
-            except Exception:  # noqa: BLE001 (as above)
-                _log.exception("recognition failed")
-                error = "the recognition failed"
-            for (_, heard, asked_at), text in zip(group, texts, strict=True):
-                self._metrics.observe("recognition_total", time.perf_counter() - asked_at)
-                heard(text, error)
+    def _foresee(self, session: str, command: StartReply) -> None:
+        """Read what the prompt of the next answer begins with, up to where the user's words will stand."""
+        room = self._room(command)
+        one, other = (
+            self._prompt(replace(command, messages=(*command.messages, Message("user", words))), room)
+            for words in ("a", "b")
+        )
+        known = common_length(one.token_ids, other.token_ids)
+        with self._metrics.time("foresee"):
+            self._batch.foresee(session, one.token_ids[:known], one.speech)
 
-    def _words(self, audios: list[Audio], language: str) -> list[str]:
-        name = require_language(language, self._languages).name
-        features, owners = [], []
-        for owner, audio in enumerate(audios):
-            long = audio.size > _LONG_S * MODEL_RATE_HZ
-            pieces = (
-                [piece.audio for piece in iter_pieces([audio], SegmentConfig(), None)] if long else [audio]
-            )
-            for piece in pieces:
-                mel = log_mel(torch.from_numpy(piece), self._model.features)
-                if len(mel):
-                    features.append(mel)
-                    owners.append(owner)
-        texts: list[list[str]] = [[] for _ in audios]
-        for owner, result in zip(owners, self._model.recognizer.transcribe(features, name), strict=True):
-            texts[owner].append(result.text)
-        return [" ".join(text for text in parts if text) for parts in texts]
+    def _prompt(self, command: StartReply, max_tokens: int) -> Prompt:
+        return build_prompt(self._model.tokenizer, command, max_tokens, self._model.recognizer.boundaries)
+
+    def _room(self, command: StartReply) -> int:
+        """Tokens a prompt may have: those of the options where old messages may go, else all there are."""
+        limit = command.max_tokens or self._options.max_answer_tokens
+        room = self._model.engine.max_positions - limit
+        return min(self._options.max_context_tokens, room) if command.drop_oldest else room
 
     def _begin(self, running: _Running) -> None:
         """Prefill an answer."""
         if running.stopped:
             return
         options, command, writer = self._options, running.command, running.writer
-        limit = command.max_tokens or options.max_answer_tokens
-        room = min(options.max_context_tokens, self._model.engine.max_positions - limit)
+        command.marks.begin()
         try:
-            prompt = build_prompt(self._model.tokenizer, command, room)
+            prompt = self._prompt(command, self._room(command))
             tokens = len(prompt.token_ids)
             running.job = ReplyJob(
                 conversation=running.session,
                 prompt_ids=prompt.token_ids,
-                max_tokens=limit,
+                max_tokens=command.max_tokens or options.max_answer_tokens,
                 said=writer.said,
                 ended=lambda reason: writer.ended(reason, tokens),
                 opening_ids=self._model.tokenizer.encode(prompt.opening) if prompt.opening else [],
                 embeddings=command.speak and self._voice is not None,
+                sampling=command.sampling,
+                stop=command.stop,
+                speech=prompt.speech,
             )
             with self._metrics.time("prefill"):
                 self._batch.add(running.job)
         except SpeechError as fault:
-            writer.failed(str(fault))
+            writer.failed(str(fault), "invalid_value" if isinstance(fault, InputError) else "inference_error")
         except Exception:  # noqa: BLE001 (as above)
             _log.exception("an answer failed")
             writer.failed("the language model failed")
-        self._metrics.observe("first_token", time.perf_counter() - running.asked_at)
+        command.marks.finish()
+        self._metrics.observe("first_token", time.perf_counter() - command.marks.asked)
 
     def _stop(self, running: _Running) -> None:
         if running.job is not None:
             self._batch.remove(running.job)
         elif running in self._waiting:
             self._waiting.remove(running)
+
+
+def _marking(marks: Marks, produced: Callable[[Product], None]) -> Callable[[Product], None]:
+    """`produced`, and the time of the first sound noted."""
+
+    def told(product: Product) -> None:
+        if isinstance(product, Sound):
+            marks.sound()
+        produced(product)
+
+    return told

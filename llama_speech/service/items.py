@@ -42,6 +42,7 @@ class Part:
     samples: int = 0
     sample_rate: int = 24_000
     marks: list[WordMark] = field(default_factory=list)
+    speech: tuple[Any, ...] = field(default=(), repr=False)  # what the engine made of the sound
 
     @property
     def duration_ms(self) -> int:

@@ -6,12 +6,14 @@ are thrown away.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from llama_speech.segments import AudioBuffer
 from llama_speech.service.answer import Answer
 from llama_speech.service.answering import Answers, Request
+from llama_speech.service.captions import Captions
 from llama_speech.service.items import Conversation, Item, Part
 from llama_speech.service.outbox import JudgeTurn, Outbox, Recognize
 from llama_speech.service.settings import SemanticVad, ServerVad, Settings
@@ -25,6 +27,7 @@ LONGEST_BUFFER_S = 300
 _PREFIX_MS = 300
 _FINISHED = 0.2  # from this probability on words sound finished (chosen on dev data, RESULTS.md)
 _SHORT_WAIT_MS = 320  # silence after words that surely are
+_TRANSCRIPTION = "conversation.item.input_audio_transcription"
 
 
 @dataclass
@@ -32,7 +35,9 @@ class _Draft:
     """What is made of a turn while its end is not certain yet, or its item is not known yet."""
 
     job: int
+    captions: Captions
     text: str | None = None
+    speech: tuple[Any, ...] = ()
     answer: Answer | None = None
     item_id: str | None = None  # once the turn is committed
 
@@ -54,9 +59,12 @@ class Listener:
         self._buffer = AudioBuffer()
         self._draft: _Draft | None = None  # of the pause that is going on
         self._unheard: dict[int, _Draft] = {}  # committed, waiting for their words, by job
+        self._captions = Captions()
+        self._captioning: int | None = None  # job of what was said so far
         self._turn_item = ""
         self._turn_start = 0
         self._auto: str | None = None  # item that is answered when its words are known
+        self.speech_lag_s = 0.0  # from the first speech of a turn to its start being told
         self.configure(settings)
 
     @property
@@ -108,6 +116,7 @@ class Listener:
                 continue
             for event in self._detector.push(window, self._answers.audible):
                 self._on(event)
+        self._caption()
         self._bound()
 
     def commit(self, rest: Audio) -> None:
@@ -134,15 +143,39 @@ class Listener:
         """An item the client made of sound: its words are needed."""
         self._recognize_item(item.id, audio)
 
-    def recognized(self, job: int, text: str, error: str | None = None) -> None:
+    def recognized(self, job: int, text: str, error: str | None = None, speech: tuple[Any, ...] = ()) -> None:
         """Words of the engine, or why there are none."""
+        if job == self._captioning:
+            self._captioned(text)
+            return
         draft = self._unheard.pop(job, None)
-        if draft is not None:
-            draft.text = text
+        if draft is None and self._draft is not None and self._draft.job == job and error is None:
+            draft = self._draft
+        if draft is None:
+            return
+        draft.text, draft.speech = draft.captions.finish(text), speech
+        if draft.item_id is not None:
             self._told(draft, error)
-        elif self._draft is not None and self._draft.job == job and error is None:
-            self._draft.text = text
-            self._think_ahead(self._draft)
+        else:
+            self._think_ahead(draft)
+
+    def _caption(self) -> None:
+        """Ask for the words so far, if the client wants to read them and there is news."""
+        wanted = self.in_turn and not self._detector.paused and self._captioning is None
+        if not wanted or self._settings.audio.input.transcription is None:
+            return
+        if self._captions.wanted((self._buffer.end - self._turn_start) * 1000 // MODEL_RATE_HZ):
+            audio = self._buffer.read(self._turn_start, self._buffer.end)
+            self._captioning = self._recognize(audio, partial=True)
+
+    def _captioned(self, text: str) -> None:
+        """The words so far; once the turn pauses its own words are waited for."""
+        self._captioning = None
+        delta = self._captions.heard(text) if self.in_turn and not self._detector.paused else ""
+        if delta:
+            self._outbox.emit(
+                f"{_TRANSCRIPTION}.delta", item_id=self._turn_item, content_index=0, delta=delta
+            )
 
     def judged(self, job: int, finished: float) -> None:
         """How likely the user has finished: the more likely, the shorter the silence that ends the turn."""
@@ -182,8 +215,10 @@ class Listener:
         prefix_ms = (
             self._detection.prefix_padding_ms if isinstance(self._detection, ServerVad) else _PREFIX_MS
         )
+        self.speech_lag_s = (self._buffer.end - sample) / MODEL_RATE_HZ
         self._turn_start = max(sample - prefix_ms * MODEL_RATE_HZ // 1000, self._buffer.start)
         self._turn_item = self._outbox.new_id("item")
+        self._captions, self._captioning = Captions(), None
         self._auto = None  # the user goes on: one answer for all of it
         start_ms = self._turn_start * 1000 // MODEL_RATE_HZ
         self._outbox.emit(
@@ -193,13 +228,15 @@ class Listener:
             self._answers.interrupt()
         elif self._answers.current is not None and self._answers.current.held:
             self._answers.current.release()
+        if self._answered:
+            self._answers.foresee(self._settings)
 
     def _paused(self) -> None:
         wanted = self._answered or self._settings.audio.input.transcription is not None
         if not wanted and not isinstance(self._detection, SemanticVad):
             return
         audio = self._buffer.read(self._turn_start, self._buffer.end)
-        self._draft = _Draft(self._recognize(audio))
+        self._draft = _Draft(self._recognize(audio), self._captions)
 
     @property
     def _answered(self) -> bool:
@@ -215,7 +252,7 @@ class Listener:
         if isinstance(self._detection, SemanticVad):
             self._outbox.command(JudgeTurn(draft.job, text))
         if text and self._answered and not self._answers.busy and self.words_known:
-            draft.answer = self._answers.prepare(self._settings, text)
+            draft.answer = self._answers.prepare(self._settings, text, draft.speech)
 
     def _ended(self, sample: int) -> None:
         end_ms = sample * 1000 // MODEL_RATE_HZ
@@ -236,8 +273,10 @@ class Listener:
         self._auto = item_id if self._answered else None
         if draft is None:
             if self._wanted:
-                self._recognize_item(item_id, audio)
+                self._recognize_item(item_id, audio, self._captions)
+            self._captions = Captions()
             return
+        self._captions = Captions()
         draft.item_id = item_id
         if draft.text is None:
             self._unheard[draft.job] = draft
@@ -255,21 +294,22 @@ class Listener:
             self._outbox.emit("conversation.item.added", previous_item_id=before, item=item.wire())
             self._outbox.emit("conversation.item.done", previous_item_id=before, item=item.wire())
 
-    def _recognize_item(self, item_id: str, audio: Audio) -> None:
+    def _recognize_item(self, item_id: str, audio: Audio, captions: Captions | None = None) -> None:
         job = self._recognize(audio)
-        self._unheard[job] = _Draft(job, item_id=item_id)
+        self._unheard[job] = _Draft(job, captions or Captions(), item_id=item_id)
 
-    def _recognize(self, audio: Audio) -> int:
+    def _recognize(self, audio: Audio, partial: bool = False) -> int:
         job = self._outbox.number()
         transcription = self._settings.audio.input.transcription
-        self._outbox.command(Recognize(job, audio, transcription.language if transcription else None))
+        language = transcription.language if transcription else None
+        self._outbox.command(Recognize(job, audio, language, partial))
         return job
 
     def _told(self, draft: _Draft, error: str | None) -> None:
         """The words of an item are known: tell the client, and answer."""
         item = self._conversation.get(draft.item_id or "")
         if item is not None:
-            self._transcribed(item, draft.text or "", error)
+            self._transcribed(item, draft, error)
         wanted = self._auto is not None and self._auto == draft.item_id
         if wanted:
             self._auto = None
@@ -282,17 +322,19 @@ class Listener:
         if self.words_known:
             self._answers.words_known()
 
-    def _transcribed(self, item: Item, text: str, error: str | None) -> None:
+    def _transcribed(self, item: Item, draft: _Draft, error: str | None) -> None:
         part = next(part for part in item.parts if part.kind == "input_audio")
-        part.text = text
+        part.text = text = draft.text or ""
+        part.speech = draft.speech
         if self._settings.audio.input.transcription is None:
             return
-        kind, place = "conversation.item.input_audio_transcription", {"item_id": item.id, "content_index": 0}
+        kind, place = _TRANSCRIPTION, {"item_id": item.id, "content_index": 0}
         if error is not None:
             self._outbox.emit(f"{kind}.failed", **place, error={"type": "server_error", "message": error})
             return
-        if text:
-            self._outbox.emit(f"{kind}.delta", **place, delta=text)
+        rest = text[len(draft.captions.told) :]
+        if rest:
+            self._outbox.emit(f"{kind}.delta", **place, delta=rest)
         usage = {"type": "duration", "seconds": round(part.samples / part.sample_rate, 3)}
         self._outbox.emit(f"{kind}.completed", **place, transcript=text, usage=usage)
 
@@ -308,6 +350,11 @@ class Listener:
 
     def _abandon(self) -> None:
         self._drop_draft()
+        if self._captions.told:  # what was begun has to end
+            error = {"type": "invalid_request_error", "message": "the turn was discarded"}
+            place = {"item_id": self._turn_item, "content_index": 0}
+            self._outbox.emit(f"{_TRANSCRIPTION}.failed", **place, error=error)
+        self._captions = Captions()
         self._detector.reset()
 
     def _bound(self) -> None:

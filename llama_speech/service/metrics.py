@@ -6,17 +6,22 @@ from contextlib import contextmanager
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from llama_speech.service import timing
+
 _BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 1.0, 1.5, 2.5, 5.0, 10.0, 30.0)
 STAGES = {
     "listening": "voice activity on one block of sound",
     "recognition": "the recognizer on one batch of turns",
     "recognition_total": "from the request to the words, waiting included",
+    "foresee": "the beginning of a prompt, while the user speaks",
     "prefill": "the prompt of one answer and its first token",
     "decode_step": "one token of every answer",
     "first_token": "from the request to the first token, waiting included",
     "turn_to_first_sound": "from the confirmed end of a turn to the first sound sent",
     "turn_to_first_text": "from the confirmed end of a turn to the first text sent",
-    "interruption": "from speech that interrupts to the last event of the answer",
+    "voice_to_voice": "from the last speech of the user to the first sound sent, silence included",
+    "interruption": "from the first speech that interrupts to the last event of the answer",
+    **{f"turn_{name}": f"of a turn: {meaning}" for name, meaning in timing.STAGES.items()},
 }
 
 

@@ -3,10 +3,12 @@
 import secrets
 import string
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from llama_speech.service.protocol import JsonObject
+from llama_speech.service.timing import Marks
+from speech_adapter.sampling import Sampling
 from speech_core.errors import ProtocolError
 from speech_core.pcm import Audio
 
@@ -26,6 +28,7 @@ class Message:
     role: str
     text: str
     calls: tuple[tuple[str, str], ...] = ()  # functions an assistant called: name, arguments as JSON text
+    speech: tuple[Any, ...] = ()  # what the engine made of speech, to be answered in place of the text
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ class Recognize:
     audio: Audio
     language: str | None = None
     partial: bool = False  # what was said so far, quickly
+    marks: Marks = field(default_factory=Marks, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,16 @@ class StartReply:
     tools: tuple[JsonObject, ...] = ()
     tool_choice: str = "auto"
     drop_oldest: bool = True  # leave out old messages that do not fit, else fail
+    sampling: Sampling = field(default_factory=Sampling)
+    stop: tuple[str, ...] = ()  # texts that end the answer and do not belong to it
+    marks: Marks = field(default_factory=Marks, compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Foresee:
+    """The user speaks: this is what an answer will go on from, so it can be read meanwhile."""
+
+    reply: StartReply
 
 
 @dataclass(frozen=True)
@@ -68,7 +82,7 @@ class StopReply:
     generation: int
 
 
-Command = Recognize | JudgeTurn | StartReply | StopReply
+Command = Recognize | JudgeTurn | Foresee | StartReply | StopReply
 
 
 class Outbox:

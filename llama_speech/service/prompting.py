@@ -1,14 +1,17 @@
 """The context of an answer as token ids: chat template, functions, and what is left out if it is too long."""
 
+import itertools
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
+
+from torch import Tensor
 
 from llama_speech.service.outbox import Message, StartReply
 from llama_speech.service.protocol import JsonObject
 from llama_speech.tools import check_tools
-from speech_adapter.prompts import Turn, render
+from speech_adapter.prompts import Speech, Turn, render
 from speech_adapter.tokenizer import ChatTokenizer
 from speech_core.errors import ConfigError, InputError
 
@@ -21,17 +24,38 @@ _TOOLS_TEXT = (
 )
 
 
+_BOUNDARY_IDS = (-1, -2)  # stand for the embeddings before and after speech
+_speech_ids = itertools.count(3)
+
+
+@dataclass(frozen=True, eq=False)
+class HeardSpeech(Speech):
+    """Speech as the Llama takes it; each of its positions has an id below 0 that no other speech has."""
+
+    ids: tuple[int, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "ids", tuple(-next(_speech_ids) for _ in range(len(self.embeds))))
+
+
 @dataclass(frozen=True)
 class Prompt:
-    """Token ids of a context, and how the answer must begin (the opening of a forced call, or nothing)."""
+    """Token ids of a context, and how the answer must begin (the opening of a forced call, or nothing).
+
+    Ids below 0 stand for embeddings (d_llama,), which `speech` holds.
+    """
 
     token_ids: list[int]
     opening: str = ""
+    speech: Mapping[int, Tensor] = field(default_factory=dict)
 
 
-def build_prompt(tokenizer: ChatTokenizer, reply: StartReply, max_tokens: int) -> Prompt:
+def build_prompt(
+    tokenizer: ChatTokenizer, reply: StartReply, max_tokens: int, boundaries: Tensor | None = None
+) -> Prompt:
     """The prompt of an answer, at most `max_tokens` long: the oldest messages are left out if need be.
 
+    boundaries (2, d_llama): the embeddings before and after speech, where messages hold some.
     Raises InputError if it does not fit and nothing may be left out, or not even the last message fits.
     """
     tools = check_tools([_nested(tool) for tool in reply.tools])
@@ -40,7 +64,7 @@ def build_prompt(tokenizer: ChatTokenizer, reply: StartReply, max_tokens: int) -
     while True:
         token_ids = _token_ids(tokenizer, [*system, *rest], tools)
         if len(token_ids) <= max_tokens:
-            return Prompt(token_ids, opening(reply, tools))
+            return Prompt(token_ids, opening(reply, tools), _speech_of(rest, boundaries))
         if not reply.drop_oldest or len(rest) <= 1:
             raise InputError(
                 f"the conversation has {len(token_ids)} tokens, {max_tokens} are allowed: shorten it"
@@ -66,8 +90,24 @@ def _token_ids(
         tokenizer
     ):
         turns, tools = _plain(turns, tools), ()
-    pieces = render(tokenizer, turns, tools)
-    return [token_id for piece in pieces if isinstance(piece, list) for token_id in piece]
+    ids: list[int] = []
+    for piece in render(tokenizer, turns, tools):
+        if isinstance(piece, HeardSpeech):
+            ids += [_BOUNDARY_IDS[0], *piece.ids, _BOUNDARY_IDS[1]]
+        elif isinstance(piece, list):
+            ids += piece
+    return ids
+
+
+def _speech_of(messages: Sequence[Message], boundaries: Tensor | None) -> dict[int, Tensor]:
+    """The embeddings of all speech in messages, by their ids."""
+    spoken = [one for message in messages for one in message.speech if isinstance(one, HeardSpeech)]
+    if not spoken or boundaries is None:
+        return {}
+    found = dict(zip(_BOUNDARY_IDS, boundaries, strict=True))
+    for one in spoken:
+        found.update(zip(one.ids, one.embeds, strict=True))
+    return found
 
 
 def _knows_functions(tokenizer: ChatTokenizer) -> bool:
@@ -85,7 +125,7 @@ def _knows_functions(tokenizer: ChatTokenizer) -> bool:
 
 def _turn(message: Message) -> Turn:
     calls = tuple({"name": name, "arguments": _arguments(text)} for name, text in message.calls)
-    return Turn(message.role, (message.text,), calls)
+    return Turn(message.role, message.speech or (message.text,), calls)
 
 
 def _arguments(text: str) -> Any:

@@ -18,12 +18,13 @@ from llama_speech.service.access import Secret, chosen_protocol, key_of
 from llama_speech.service.answer import Failed, Finished, Product
 from llama_speech.service.beta import BetaNames, wants_beta
 from llama_speech.service.engine import Reply
-from llama_speech.service.outbox import Command, JudgeTurn, Outbox, Recognize, StartReply, StopReply
+from llama_speech.service.outbox import Command, Foresee, JudgeTurn, Outbox, Recognize, StartReply, StopReply
 from llama_speech.service.protocol import AppendAudio, JsonObject, event_id_of, parse_event, read_event
 from llama_speech.service.sending import SendQueue
 from llama_speech.service.server import Service
 from llama_speech.service.session import Session, SessionOptions
 from llama_speech.service.turns import Ear, Window
+from llama_speech.service.watching import TurnWatch
 from llama_speech.service.wire_audio import decode_base64, wire_rate_hz, wire_sample_bytes
 from speech_core.errors import ProtocolError
 
@@ -103,7 +104,7 @@ class Connection:
         self._began = self._last_message = time.monotonic()
         self._sound_s = 0.0
         self._errors = 0
-        self._turn_ended: float | None = None
+        self._watch = TurnWatch(self._session, service.metrics, service.turn_seen)
         self._closing: tuple[int, str] | None = None
 
     async def run(self) -> None:
@@ -135,6 +136,7 @@ class Connection:
             voices=service.engine.voices,
             longest_s=self._limits.session_s,
             transcription_only=query.get("intent") == "transcription",
+            answer_from=service.config.answer_from,
         )
 
     async def _close(self) -> None:
@@ -236,7 +238,8 @@ class Connection:
     def _flush(self) -> None:
         """Hand on what the session wants to say and to have done."""
         for event in self._session.outbox.take_events():
-            self._watch(event)
+            self._errors += event["type"] == "error"
+            self._watch.event(event)
             for shown in self._beta.translate(event) if self._beta else [event]:
                 self._queue.put(shown)
         for command in self._session.outbox.take_commands():
@@ -247,28 +250,18 @@ class Connection:
             self._end(1008, "too many events in error")
         self._wake.set()
 
-    def _watch(self, event: JsonObject) -> None:
-        """Measure what the user waits for."""
-        kind, metrics = event["type"], self._service.metrics
-        if kind == "error":
-            self._errors += 1
-            metrics.errors.labels(event["error"]["code"] or "none").inc()
-        elif kind == "input_audio_buffer.committed":
-            self._turn_ended = time.monotonic()
-        elif self._turn_ended is not None and kind in (
-            "response.output_audio.delta",
-            "response.output_text.delta",
-        ):
-            stage = "turn_to_first_sound" if "audio" in kind else "turn_to_first_text"
-            metrics.observe(stage, time.monotonic() - self._turn_ended)
-            self._turn_ended = None
-
     def _do(self, command: Command) -> None:
         """Give a command to the engine; results come back on the event loop."""
         engine, session = self._service.engine, self._session
+        self._watch.command(command)
         if isinstance(command, Recognize):
             job = command.job
-            engine.recognize(command, lambda text, error: self._later(session.recognized, job, text, error))
+            engine.recognize(
+                command,
+                lambda text, error, speech=(): self._later(session.recognized, job, text, error, speech),
+            )
+        elif isinstance(command, Foresee):
+            engine.foresee(session.id, command.reply)
         elif isinstance(command, JudgeTurn):
             judged = command.job
             engine.judge(command.text, lambda finished: self._later(session.judged, judged, finished))

@@ -1,23 +1,29 @@
-"""`/v1/chat/completions`: conversations with `input_audio` parts, answered as text, whole or streamed."""
+"""`/v1/chat/completions`: conversations with `input_audio` parts, answered as text, whole or streamed.
+
+Answers are decoded in the batch of all sessions.
+"""
 
 import asyncio
-import threading
+import json
 import time
 from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from llama_speech.chat import ChatOptions, ChatStream
-from llama_speech.service.outbox import random_id
+from llama_speech.chat import ChatOptions, read_speech
+from llama_speech.messages import AudioPart, MessageTurn, parse_messages
+from llama_speech.service.answer import Called, Failed, Finished, Product, Said
+from llama_speech.service.outbox import Message, Recognize, StartReply, random_id
 from llama_speech.service.protocol import JsonObject
 from llama_speech.service.rest_audio import event
 from llama_speech.service.server import Service
 from llama_speech.service.uploads import read_json_body
-from speech_core.errors import ProtocolError
+from speech_adapter.sampling import Sampling
+from speech_core.errors import InputError, ProtocolError, SpeechError
 
-_REASONS = {"length": "length"}  # all others mean that the answer came to its end
 _MOST_MESSAGES = 1_000
 
 
@@ -30,19 +36,180 @@ async def chat_completions(request: Request) -> Response:
     if not isinstance(messages, list) or not 0 < len(messages) <= _MOST_MESSAGES:
         raise ProtocolError(f"messages is a list of 1 to {_MOST_MESSAGES}", "invalid_value", "messages")
     async with service.request_place():
-        stream: ChatStream = await service.work(lambda: service.api.chat(messages, options))
-        if value.get("stream") is True and not options.tools:
-            return StreamingResponse(_chunks(service, stream), media_type="text/event-stream")
-        answer = await service.work(stream.answer)
-    reason = "tool_calls" if answer.tool_calls else _REASONS.get(answer.reason, "stop")
-    message = {"refusal": None, **answer.message()}
-    if value.get("stream") is True:
-        return StreamingResponse(_whole(service, message, reason), media_type="text/event-stream")
-    shown = _frame(service, "chat.completion")
-    shown["choices"] = [{"index": 0, "message": message, "finish_reason": reason, "logprobs": None}]
-    count = len(answer.token_ids)
-    shown["usage"] = {"prompt_tokens": 0, "completion_tokens": count, "total_tokens": count}
-    return JSONResponse(shown)
+        turns = await service.work(lambda: parse_messages(messages))
+        told = tuple([await _message(service, turn) for turn in turns])
+        answer = _Answer(service, _command(told, options, value.get("tool_choice")))
+        first = await answer.next()
+        if isinstance(first, Failed):
+            raise _fault(first)
+        if value.get("stream") is True:
+            return StreamingResponse(_chunks(service, answer, first), media_type="text/event-stream")
+        return JSONResponse(await _whole(service, answer, first))
+
+
+class _Answer:
+    """Products of one answer; leaving it stops the answer."""
+
+    def __init__(self, service: Service, command: StartReply) -> None:
+        self._loop, self._products = asyncio.get_running_loop(), asyncio.Queue[Product]()
+        self._engine, self._name = service.engine, random_id("chat")
+        self._reply = self._engine.reply(self._name, command, self._produced)
+
+    async def next(self) -> Product:
+        """The next product; the last one is Finished or Failed."""
+        return await self._products.get()
+
+    def close(self) -> None:
+        """Nothing more is wanted."""
+        self._reply.stop()
+        self._engine.forget(self._name)
+
+    def _produced(self, product: Product) -> None:
+        self._loop.call_soon_threadsafe(self._products.put_nowait, product)
+
+
+@dataclass
+class _Message:
+    """The answer so far, in the form of the clients."""
+
+    text: str = ""
+    calls: list[JsonObject] = field(default_factory=list)
+    end: Finished = field(default_factory=Finished)
+
+    def take(self, product: Product) -> JsonObject:
+        """What a product adds, as the delta of a stream."""
+        if isinstance(product, Said):
+            self.text += product.text
+            return {"content": product.text} if product.text else {}
+        if isinstance(product, Called):
+            function = {"name": product.name, "arguments": product.arguments}
+            self.calls.append({"id": random_id("call"), "type": "function", "function": function})
+            return {"tool_calls": [{"index": len(self.calls) - 1, **self.calls[-1]}]}
+        if isinstance(product, Finished):
+            self.end = product
+        return {}
+
+    @property
+    def reason(self) -> str:
+        """Why it ended, in the words of the clients."""
+        return "tool_calls" if self.calls else "length" if self.end.reason == "length" else "stop"
+
+    @property
+    def usage(self) -> JsonObject:
+        """Tokens."""
+        asked, said = self.end.input_tokens, self.end.output_tokens
+        return {"prompt_tokens": asked, "completion_tokens": said, "total_tokens": asked + said}
+
+
+async def _whole(service: Service, answer: _Answer, product: Product) -> JsonObject:
+    message = _Message()
+    try:
+        while True:
+            message.take(product)
+            if isinstance(product, Finished):
+                break
+            product = await answer.next()
+            if isinstance(product, Failed):
+                raise _fault(product)
+    finally:
+        answer.close()
+    shown: JsonObject = {"role": "assistant", "refusal": None, "content": message.text}
+    if message.calls:
+        shown = {**shown, "content": None, "tool_calls": message.calls}
+    choice = {"index": 0, "message": shown, "finish_reason": message.reason, "logprobs": None}
+    return {**_frame(service, "chat.completion"), "choices": [choice], "usage": message.usage}
+
+
+async def _chunks(service: Service, answer: _Answer, product: Product) -> AsyncIterator[str]:
+    """The answer as it comes; a client that leaves ends it."""
+    frame, message = _frame(service, "chat.completion.chunk"), _Message()
+    try:
+        yield event(_delta(frame, {"role": "assistant", "content": ""}))
+        while not isinstance(product, Finished):
+            if isinstance(product, Failed):
+                told = {
+                    "message": product.message,
+                    "type": "server_error",
+                    "code": product.code,
+                    "param": None,
+                }
+                yield event({"error": told})
+                return
+            delta = message.take(product)
+            if delta:
+                yield event(_delta(frame, delta))
+            product = await answer.next()
+        message.take(product)
+        yield event(_delta(frame, {}, message.reason))
+        yield "data: [DONE]\n\n"
+    finally:
+        answer.close()
+
+
+async def _message(service: Service, turn: MessageTurn) -> Message:
+    """A turn with its sound recognized. Raises AudioError if nobody speaks in it."""
+    parts, text = list[Any](), ""
+    for part in turn.parts:
+        if isinstance(part, AudioPart):
+            words, speech = await _heard(service, part)
+            words = f" {words}" if text and not text[-1].isspace() else words
+            parts += speech if service.config.answer_from == "speech" else [words]
+            text += words
+        else:
+            parts.append(part)
+            text += part
+    calls = tuple((call["name"], json.dumps(call["arguments"])) for call in turn.calls)
+    spoken = tuple(parts) if any(not isinstance(part, str) for part in parts) else ()
+    return Message(turn.role, text, calls, spoken)
+
+
+async def _heard(service: Service, part: AudioPart) -> tuple[str, tuple[Any, ...]]:
+    """Words of a part, and its speech as the Llama takes it."""
+    loop = asyncio.get_running_loop()
+    words, speech = list[str](), list[Any]()
+    for audio in await service.work(lambda: read_speech(part)):
+        found: asyncio.Future[tuple[str, str | None, tuple[Any, ...]]] = loop.create_future()
+
+        def heard(
+            text: str,
+            error: str | None,
+            speech: tuple[Any, ...] = (),
+            found: asyncio.Future[Any] = found,
+        ) -> None:
+            loop.call_soon_threadsafe(lambda: found.done() or found.set_result((text, error, speech)))
+
+        service.engine.recognize(Recognize(0, audio), heard)
+        text, error, one = await found
+        if error is not None:
+            raise SpeechError(error)
+        words += [text] if text else []
+        speech += one
+    return " ".join(words), tuple(speech)
+
+
+def _command(messages: tuple[Message, ...], options: ChatOptions, choice: Any) -> StartReply:
+    """What the engine is asked for; functions travel flat."""
+    tools = tuple({"type": "function", **tool["function"]} for tool in options.tools)
+    if isinstance(choice, dict):
+        function = choice.get("function")
+        choice = function.get("name") if isinstance(function, dict) else None
+    return StartReply(
+        generation=0,
+        messages=messages,
+        max_tokens=options.max_tokens,
+        speak=False,
+        tools=tools,
+        tool_choice=choice if isinstance(choice, str) else "auto",
+        drop_oldest=False,
+        sampling=Sampling(options.temperature, options.top_p, options.seed),
+        stop=tuple(options.stop),
+    )
+
+
+def _fault(failure: Failed) -> SpeechError:
+    if failure.code == "rate_limit_exceeded":
+        return ProtocolError(failure.message, failure.code)
+    return (InputError if failure.code == "invalid_value" else SpeechError)(failure.message)
 
 
 def read_options(value: JsonObject) -> ChatOptions:
@@ -72,41 +239,6 @@ def read_options(value: JsonObject) -> ChatOptions:
         stop=tuple(stops),
         tools=() if value.get("tool_choice") == "none" else tuple(tools),
     )
-
-
-async def _chunks(service: Service, stream: ChatStream) -> AsyncIterator[str]:
-    """The answer token by token; a client that leaves ends it."""
-    loop, events = asyncio.get_running_loop(), asyncio.Queue[Any]()
-
-    def read() -> None:
-        try:
-            for token in stream:
-                loop.call_soon_threadsafe(events.put_nowait, token.text)
-        finally:
-            loop.call_soon_threadsafe(events.put_nowait, None)
-
-    frame = _frame(service, "chat.completion.chunk")
-    threading.Thread(target=read, name="chat", daemon=True).start()
-    try:
-        yield event(_delta(frame, {"role": "assistant", "content": ""}))
-        while (text := await events.get()) is not None:
-            if text:
-                yield event(_delta(frame, {"content": text}))
-        yield event(_delta(frame, {}, _REASONS.get(stream.reason or "", "stop")))
-        yield "data: [DONE]\n\n"
-    finally:
-        stream.cancel()
-
-
-async def _whole(service: Service, message: JsonObject, reason: str) -> AsyncIterator[str]:
-    """An answer that may call functions, known only when it is complete, as a stream."""
-    frame = _frame(service, "chat.completion.chunk")
-    delta = {**message}
-    if "tool_calls" in delta:
-        delta["tool_calls"] = [{"index": place, **call} for place, call in enumerate(delta["tool_calls"])]
-    yield event(_delta(frame, delta))
-    yield event(_delta(frame, {}, reason))
-    yield "data: [DONE]\n\n"
 
 
 def _delta(frame: JsonObject, delta: JsonObject, reason: str | None = None) -> JsonObject:

@@ -81,7 +81,7 @@ def warm_up(service: Service) -> None:
 
     noise = np.random.default_rng(0).standard_normal(16_000).astype(np.float32) * 0.01
     heard = threading.Event()
-    service.engine.recognize(Recognize(0, noise), lambda text, error: heard.set())
+    service.engine.recognize(Recognize(0, noise), lambda text, error, speech=(): heard.set())
     speak = bool(service.engine.voices)
     command = StartReply(0, (Message("user", "Hello"),), 8, speak)
     service.engine.reply("warm-up", command, produced)

@@ -5,7 +5,7 @@ import json
 import queue
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from llama_speech.service.answer import Failed, Finished, Product, Sound
 from llama_speech.service.app import build_app
+from llama_speech.service.latency import QUESTIONS, measure, question_of, summary
 from llama_speech.service.run import running, warm_up
 from llama_speech.service.server import Service
 from llama_speech.service.wire_audio import PCM, WireEncoder
@@ -52,6 +53,22 @@ def self_check(service: Service) -> Iterator[str]:
         for kind, moment in seen.items():
             yield f"{1000 * (moment - ended):8.0f} ms  {_SHOWN[kind]}"
         yield "ok: answered; times are from the end of the question"
+
+
+def check_load(service: Service, sessions: Sequence[int], turns: int) -> Iterator[dict[str, Any]]:
+    """Latencies with so many sessions at once, a summary for each. Raises SpeechError without a voice."""
+    if not service.engine.voices:
+        raise SpeechError("latencies are measured with spoken questions: use a bundle that speaks")
+    most = service.config.limits.max_sessions
+    if max(sessions) > most:
+        raise SpeechError(f"{max(sessions)} sessions are more than the limit of {most}: raise --max-sessions")
+    warm_up(service)
+    key = service.config.api_keys[0] if service.config.api_keys else "none"
+    questions = [question_of(_spoken(service, text)) for text in QUESTIONS]
+    with running(build_app(service), service) as url:
+        address = url.replace("http", "ws", 1) + "/v1/realtime"
+        for number in sessions:
+            yield summary(measure(address, key, questions, (number, turns), service.watch_turns))
 
 
 def _ask(socket: ClientConnection, question: bytes) -> None:

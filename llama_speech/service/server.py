@@ -14,6 +14,7 @@ from llama_speech.service.access import Gate
 from llama_speech.service.config import ServiceConfig
 from llama_speech.service.engine import Engine
 from llama_speech.service.metrics import Metrics
+from llama_speech.service.timing import TurnSeen
 from llama_speech.voice_activity import VoiceActivity, load_voice_activity
 from speech_core.errors import ProtocolError
 
@@ -32,10 +33,15 @@ class Service:
         self.voice_activity: VoiceActivity = load_voice_activity()
         self.listeners = ThreadPoolExecutor(_LISTENERS, thread_name_prefix="listening")
         self.workers = ThreadPoolExecutor(_LISTENERS, thread_name_prefix="requests")
+        self.turn_seen: TurnSeen | None = None
         self.ready = False
         self.created = round(time.time())
         self._sessions = self._requests = 0
         self._drain_until: float | None = None
+
+    def watch_turns(self, turn_seen: TurnSeen | None) -> None:
+        """Tell somebody how long each turn takes."""
+        self.turn_seen = turn_seen
 
     @property
     def sessions(self) -> int:

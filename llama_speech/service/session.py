@@ -57,6 +57,7 @@ class SessionOptions:
     turns: TurnConfig = field(default_factory=TurnConfig)
     longest_s: float = 3600.0
     transcription_only: bool = False
+    answer_from: str = "transcript"  # or "speech", where the session does not say
     clock: Callable[[], float] = time.monotonic
     wall_clock: Callable[[], float] = time.time
     new_id: NewId = random_id
@@ -72,12 +73,19 @@ class Session:
         self.over: str | None = None
         self.settings = self._first_settings()
         self.conversation = Conversation()
-        self.answers = Answers(outbox, self.conversation, outbox.new_id("conv"), options.clock)
+        self.answers = Answers(
+            outbox, self.conversation, outbox.new_id("conv"), options.clock, options.answer_from
+        )
         self._listener = Listener(outbox, self.conversation, self.answers, options.turns, self.settings)
         self._began = self._last_sound = self._idle_since = options.clock()
         self._expires_at = round(options.wall_clock() + options.longest_s)
         self._asked_after_idle = True
         outbox.emit("session.created", session=self._echo())
+
+    @property
+    def speech_lag_s(self) -> float:
+        """How long the user had been speaking when the present or last turn was noticed."""
+        return self._listener.speech_lag_s
 
     def start_with(self, settings: JsonObject) -> None:
         """Begin with the settings a short-lived key was made for."""
@@ -109,9 +117,9 @@ class Session:
         except ProtocolError as error:
             self.outbox.error(error)
 
-    def recognized(self, job: int, text: str, error: str | None = None) -> None:
-        """The engine knows words."""
-        self._listener.recognized(job, text, error)
+    def recognized(self, job: int, text: str, error: str | None = None, speech: tuple[Any, ...] = ()) -> None:
+        """The engine knows words; speech: what else it made of the sound."""
+        self._listener.recognized(job, text, error, speech)
 
     def judged(self, job: int, finished: float) -> None:
         """The engine thinks that a turn is over, with this probability."""

@@ -170,6 +170,7 @@ class Settings(_Part):
     prompt: None = None
     tracing: Literal["auto"] | JsonObject | None = None
     include: list[str] | None = None
+    answer_from: Literal["transcript", "speech"] | None = None  # ours; None: as the server is set
 
     @property
     def speaks(self) -> bool:
@@ -182,7 +183,8 @@ class Settings(_Part):
         if self.type == "transcription":
             shown = self.model_dump(include={"type": True, "audio": {"input"}, "include": True})
             return {"object": "realtime.transcription_session", **names, **_tidy(shown)}
-        shown = self.model_dump(exclude={"parallel_tool_calls"} if self.parallel_tool_calls is None else None)
+        unset = {name for name in ("parallel_tool_calls", "answer_from") if getattr(self, name) is None}
+        shown = self.model_dump(exclude=unset)
         return {"object": "realtime.session", **names, **_tidy(shown)}
 
 

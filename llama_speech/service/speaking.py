@@ -1,9 +1,10 @@
 """From the tokens of an answer to its sound, on a thread of its own; functions called instead of spoken."""
 
 import logging
-import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from llama_speech.service.answer import Called, Failed, Finished, Product, Said, Sound
@@ -16,7 +17,7 @@ _log = logging.getLogger(__name__)
 class VoiceStream(Protocol):
     """One answer being spoken: tokens in, sound out."""
 
-    def push(self, event: TokenEvent) -> list[Sound]:
+    def push(self, event: TokenEvent) -> Iterable[Sound]:
         """Sound that is now final."""
 
     def flush(self) -> list[Sound]:
@@ -37,26 +38,61 @@ class Voice(Protocol):
         """A stream with a voice (one it does not know means its own) and a speed, 1 = normal."""
 
 
-class SpeakingThread:
-    """Runs synthesis outside the decoding thread: small steps of many answers, first come first served."""
+class Lane:
+    """The steps of one answer, in order. due: when what it has said so far will have been played."""
 
     def __init__(self) -> None:
-        self._steps: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self.steps: deque[Callable[[], None]] = deque()
+        self.due = time.monotonic()
+
+    def said(self, seconds: float) -> None:
+        """So much more sound is ready."""
+        self.due = max(self.due, time.monotonic()) + seconds
+
+
+class SpeakingThread:
+    """Runs synthesis outside the decoding thread, in small steps: first the answer that falls silent first.
+
+    So a new answer does not wait until those under way, which are ahead of their playback, are said.
+    """
+
+    def __init__(self) -> None:
+        self._lanes: list[Lane] = []  # with steps
+        self._changed = threading.Condition()
+        self._closed = False
         self._thread = threading.Thread(target=self._run, name="speaking", daemon=True)
         self._thread.start()
 
-    def put(self, step: Callable[[], None]) -> None:
-        """Run a step after those before it."""
-        self._steps.put(step)
+    def put(self, lane: Lane, step: Callable[[], None]) -> None:
+        """Run a step of an answer after those before it."""
+        with self._changed:
+            if not lane.steps:
+                self._lanes.append(lane)
+            lane.steps.append(step)
+            self._changed.notify()
 
     def close(self) -> None:
         """Finish what is queued and stop."""
-        self._steps.put(None)
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
         self._thread.join(timeout=10)
 
     def _run(self) -> None:
-        while (step := self._steps.get()) is not None:
+        while (step := self._next()) is not None:
             step()
+
+    def _next(self) -> Callable[[], None] | None:
+        with self._changed:
+            while not self._lanes and not self._closed:
+                self._changed.wait()
+            if not self._lanes:
+                return None
+            lane = min(self._lanes, key=lambda one: one.due)
+            step = lane.steps.popleft()
+            if not lane.steps:
+                self._lanes.remove(lane)
+            return step
 
 
 class ReplyWriter:
@@ -73,7 +109,7 @@ class ReplyWriter:
         thread: SpeakingThread | None = None,
     ) -> None:
         self._produced, self._tools = produced, tools
-        self._stream, self._thread = stream, thread
+        self._stream, self._thread, self._lane = stream, thread, Lane()
         self._kept: list[TokenEvent] = []
         self._deciding = bool(tools)
         self._stopped = False
@@ -107,25 +143,21 @@ class ReplyWriter:
         if self._stream is None or self._thread is None or calls:
             self._give(end)
         else:
-            self._thread.put(lambda: self._speak_rest(end))
+            self._thread.put(self._lane, lambda: self._speak_rest(end))
 
-    def failed(self, message: str) -> None:
+    def failed(self, message: str, code: str = "inference_error") -> None:
         """The engine could not go on."""
-        self._give(Failed(message))
+        self._give(Failed(message, code))
         self._stopped = True
 
     def say(self, text: str) -> None:
         """Say a text that is known as a whole."""
         if self._thread is not None:
-            self._thread.put(lambda: self._say(text))
+            self._thread.put(self._lane, lambda: self._say(text))
 
     def _say(self, text: str) -> None:
-        def sounds() -> list[Sound]:
-            for sound in self._stream.say(text) if self._stream is not None else ():
-                if self._stopped:
-                    break
-                self._give(sound)
-            return []
+        def sounds() -> Iterator[Sound]:
+            yield from self._stream.say(text) if self._stream is not None else ()
 
         self._try(sounds)
         self._give(Finished())
@@ -135,7 +167,7 @@ class ReplyWriter:
         for event in kept:
             self._give(Said(event.text))
             if self._stream is not None and self._thread is not None:
-                self._thread.put(lambda event=event: self._speak(event))  # type: ignore[misc]
+                self._thread.put(self._lane, lambda event=event: self._speak(event))  # type: ignore[misc]
 
     def _speak(self, event: TokenEvent) -> None:
         stream = self._stream
@@ -148,9 +180,12 @@ class ReplyWriter:
             self._try(stream.flush)
         self._give(end)
 
-    def _try(self, step: Callable[[], list[Sound]]) -> None:
+    def _try(self, step: Callable[[], Iterable[Sound]]) -> None:
         try:
             for sound in step():
+                if self._stopped:
+                    break
+                self._lane.said(sound.audio.size / sound.sample_rate)
                 self._give(sound)
         except Exception:  # noqa: BLE001 (one answer that cannot be spoken must not end the others)
             _log.exception("synthesis failed")

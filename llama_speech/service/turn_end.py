@@ -6,7 +6,8 @@ ends a sentence, right after the words: what it takes for finished text. No furt
 
 import torch
 
-from speech_adapter.engine import LlamaEngine
+from speech_adapter.engine import LlamaEngine, RunOptions
+from speech_adapter.kv_cache import KeyValueCache
 from speech_adapter.tokenizer import ChatTokenizer
 
 _ENDING_MARKS = (".", "?", "!")
@@ -20,7 +21,11 @@ class TurnEndJudge:
     def __init__(self, engine: LlamaEngine, tokenizer: ChatTokenizer) -> None:
         self._engine, self._tokenizer = engine, tokenizer
         head = tokenizer.render([{"role": "user", "content": _MARK}], add_generation_prompt=False)
-        self._head_ids = tokenizer.encode(head.split(_MARK)[0])
+        head_ids = tokenizer.encode(head.split(_MARK)[0])
+        self._head: KeyValueCache | None = None
+        if head_ids:
+            with torch.inference_mode():
+                self._head = engine.run(torch.tensor([head_ids]), options=RunOptions(num_logits=0)).cache
         endings = {tokenizer.encode(mark)[0] for mark in _ENDING_MARKS}
         self._ending_ids = torch.tensor(sorted(endings | set(tokenizer.end_ids)))
 
@@ -30,6 +35,6 @@ class TurnEndJudge:
         words = text.strip().rstrip(".?!,;:…-")[-_MAX_CHARACTERS:]
         if not words:
             return 0.0
-        ids = self._head_ids + self._tokenizer.encode_literal(words)
-        logits = self._engine.run(torch.tensor([ids])).logits[0, -1]
+        ids = self._tokenizer.encode_literal(words)
+        logits = self._engine.run(torch.tensor([ids]), cache=self._head).logits[0, -1]
         return float(logits.softmax(-1)[self._ending_ids].sum())

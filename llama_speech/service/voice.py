@@ -31,9 +31,10 @@ class BundleVoiceStream:
         self._speaker, self._stream = speaker, stream
         self._told = 0  # written words
 
-    def push(self, event: TokenEvent) -> list[Sound]:
-        """Sound that is now final."""
-        return self._sounds(self._stream.push(event), ended=False)
+    def push(self, event: TokenEvent) -> Iterator[Sound]:
+        """Sound that is now final, as soon as there is some."""
+        for chunk in self._stream.chunks(event):
+            yield from self._sounds([chunk], ended=False)
 
     def flush(self) -> list[Sound]:
         """The rest."""

@@ -85,7 +85,7 @@ def test_what_does_not_fit_fails_in_words(engine):
 
 def recognize(engine, audio, language=None):
     found: queue.Queue[Any] = queue.Queue()
-    engine.recognize(Recognize(1, audio, language), lambda text, error: found.put((text, error)))
+    engine.recognize(Recognize(1, audio, language), lambda text, error, speech=(): found.put((text, error)))
     return found.get(timeout=60)
 
 
