@@ -27,10 +27,19 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_SPEECH_SEQ_2_SEQ_MA
 from transformers.utils import cached_file
 
 from llama_speech.bundle import Bundle, BundleInfo, read_bundle
-from llama_speech.loading import LoadedModel, Placement, joined, llama_source, load_llama_parts
+from llama_speech.loading import (
+    LANGUAGE_MODEL,
+    LoadedModel,
+    Placement,
+    joined,
+    language_model,
+    llama_source,
+    load_llama_parts,
+)
 from speech_adapter.adapter import SpeechAdapter
 from speech_adapter.config import AdapterConfig
 from speech_adapter.ctc import CtcHead
+from speech_adapter.language_model import LanguageModel
 from speech_adapter.model import SpeechModel, load_speech_model
 from speech_core.checkpoint import config_from_dict, config_to_dict, weights_storage
 from speech_core.errors import CheckpointError, InputError
@@ -132,6 +141,7 @@ class SpeechLlamaForConditionalGeneration(transformers.PreTrainedModel):  # type
         self.encoder = SpeechEncoder(config_from_dict(EncoderConfig, config.encoder))
         self.adapter = SpeechAdapter(sizes)
         self.ctc = CtcHead(sizes.ctc_vocabulary, sizes.d_llama)
+        self.language_model: LanguageModel | None = None  # beside the weights, in a folder of its own
         self._loaded: LoadedModel | None = None
         self.post_init()
 
@@ -161,8 +171,15 @@ class SpeechLlamaForConditionalGeneration(transformers.PreTrainedModel):  # type
                 f"{pretrained_model_name_or_path} does not fit its config: {reason}"
             ) from None
         model.generation_config = _generation_config(pretrained_model_name_or_path)
+        model.language_model = _language_model(pretrained_model_name_or_path)
         ready: SpeechLlamaForConditionalGeneration = model.eval()
         return ready
+
+    def save_pretrained(self, save_directory: str | os.PathLike[str], *args: Any, **more: Any) -> None:
+        """Weights and config as always, and the language model."""
+        super().save_pretrained(save_directory, *args, **more)
+        if self.language_model:
+            self.language_model.save(Path(save_directory) / LANGUAGE_MODEL)
 
     def forward(self, input_features: Tensor, attention_mask: Tensor | None = None, **more: Any) -> Any:
         """What the Llama is given of speech: last_hidden_state (batch, positions, d_llama)."""
@@ -208,7 +225,8 @@ class SpeechLlamaForConditionalGeneration(transformers.PreTrainedModel):  # type
             source = llama_source(bundle, llama if llama is not None else named.get("source"))
             engine, tokenizer, embeddings = load_llama_parts(source, placement)
             self.ctc.bind(embeddings())
-            self._loaded = joined(SpeechModel(self.encoder, self.adapter, self.ctc), engine, tokenizer)
+            speech = SpeechModel(self.encoder, self.adapter, self.ctc)
+            self._loaded = joined(speech, engine, tokenizer, self.language_model)
         return self._loaded
 
     def _frames(self, seconds: float) -> int:
@@ -236,6 +254,15 @@ def _generation_config(source: str | os.PathLike[str]) -> Any:
         return transformers.GenerationConfig.from_pretrained(source)
     except OSError:
         return transformers.GenerationConfig()
+
+
+def _language_model(source: str | os.PathLike[str]) -> LanguageModel | None:
+    """That in a folder or a hub repository, if there is one."""
+    found = [
+        cached_file(source, f"{LANGUAGE_MODEL}/{name}", _raise_exceptions_for_missing_entries=False)
+        for name in LanguageModel.FILES
+    ]
+    return LanguageModel.load(Path(str(found[0])).parent) if all(found) else None
 
 
 def save_hub(
@@ -271,6 +298,9 @@ def save_hub(
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     (folder / "model.safetensors").chmod(0o644)  # like its neighbours; the library makes it private
     SpeechLlamaFeatureExtractor(config.encoder["features"]).save_pretrained(folder)
+    language = language_model(opened)
+    if language:
+        language.save(folder / LANGUAGE_MODEL)
     for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "generation_config.json"):
         if (tokenizer_folder / name).is_file():
             shutil.copyfile(tokenizer_folder / name, folder / name)

@@ -32,6 +32,7 @@ _log = logging.getLogger(__name__)
 AGREEMENT = 0.7
 ALL_DEVICES = "all"
 HUB_MODEL_TYPE = "llama_speech"
+LANGUAGE_MODEL = "language_model"  # the component
 
 
 @dataclass(frozen=True)
@@ -98,8 +99,9 @@ def load_model(bundle: Bundle, llama: str | os.PathLike[str] | None, placement: 
 
 def language_model(bundle: Bundle) -> LanguageModel | None:
     """That of a bundle, if it has one."""
-    name = "language_model"
-    return LanguageModel.load(bundle.component(name)) if name in bundle.components else None
+    if LANGUAGE_MODEL not in bundle.components:
+        return None
+    return LanguageModel.load(bundle.component(LANGUAGE_MODEL))
 
 
 def joined(

@@ -123,7 +123,7 @@ def _shares(numbers: Keys, counts: NDArray[np.int64], bits: int) -> NDArray[np.f
     discount = ones / (ones + 2 * twos) if ones and twos else 0.5
     _, context = np.unique(numbers >> np.uint64(bits), return_inverse=True)
     totals = np.bincount(context, weights=counts)
-    shares = np.maximum(counts - discount, 0) / np.maximum(totals[context], 1)
+    shares: NDArray[np.float32] = np.maximum(counts - discount, 0) / np.maximum(totals[context], 1)
     return shares.astype(np.float32)
 
 

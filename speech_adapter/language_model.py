@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,8 @@ class Level:
 
 class LanguageModel:
     """Probabilities of the next class; class 0, the blank, stands for the start of a text."""
+
+    FILES = (_SIZES, _FILE)
 
     def __init__(self, token_ids: Sequence[int], levels: Sequence[Level]) -> None:
         """token_ids: Llama token of each class but the blank; levels: n-grams of length 1, 2, ..."""
@@ -86,16 +89,18 @@ class LanguageModel:
         for length, node in enumerate(state, start=1):
             first, last = self._children(length, node)
             found = found * self.levels[length - 1].rest[node]
-            found[self.levels[length].last[first:last]] += self.levels[length].own[first:last]
+            longer = self.levels[length]
+            found[longer.last[first:last]] += longer.own[first:last]
         with np.errstate(divide="ignore"):
-            return np.log(found)
+            logarithms: NDArray[np.float32] = np.log(found)
+        return logarithms
 
     def save(self, folder: Path) -> None:
         """Write the component: half precision, a few megabytes for a million n-grams."""
         from safetensors.numpy import save_file
 
         folder.mkdir(parents=True, exist_ok=True)
-        tensors = {"token_ids": np.array(self.token_ids, dtype=np.uint32)}
+        tensors: dict[str, NDArray[Any]] = {"token_ids": np.array(self.token_ids, dtype=np.uint32)}
         for number, level in enumerate(self.levels, start=1):
             tensors[f"{number}.last"] = level.last
             tensors[f"{number}.own"] = level.own.astype(np.float16)

@@ -9,6 +9,8 @@ import torch
 
 import llama_speech
 from llama_speech.bundle import BundleInfo, read_bundle, write_manifest
+from recipes.train_language_model import count
+from speech_adapter.model import load_speech_model
 from speech_core.audio import load_audio
 from speech_core.errors import CheckpointError, InputError
 
@@ -143,3 +145,32 @@ def test_weights_of_another_size_are_refused(folder, tmp_path):
     with pytest.raises(CheckpointError, match="does not fit its config") as error:
         SpeechLlamaForConditionalGeneration.from_pretrained(tmp_path)
     assert "\n" not in str(error.value)
+
+
+def test_a_language_model_comes_along(tiny_stack, tmp_path):
+    import shutil
+
+    from llama_speech.hub import SpeechLlamaForConditionalGeneration, load_hub, save_hub
+
+    bundle = Path(shutil.copytree(tiny_stack.bundle, tmp_path / "bundle"))
+    tokens = load_speech_model(bundle, tiny_stack.llama).ctc.token_ids.tolist()
+    count([[1, 2, 3], [2, 1], [3, 3, 1]], tokens, 3, 1).save(bundle / "language_model")
+    write_manifest(bundle, read_bundle(bundle).info)
+    form = save_hub(tmp_path / "form", bundle, tiny_stack.llama)
+    model = SpeechLlamaForConditionalGeneration.from_pretrained(form)
+    model.save_pretrained(tmp_path / "again")
+    again = SpeechLlamaForConditionalGeneration.from_pretrained(tmp_path / "again")
+    assert again.language_model.token_ids == tokens
+    of_bundle = llama_speech.load(bundle, llama=tiny_stack.llama, device="cpu", dtype="float32")
+    expected = of_bundle.transcribe(SAMPLES[2], mode="ctc").text
+    assert load_hub(form).transcribe(SAMPLES[2], mode="ctc").text == expected
+
+
+def test_a_language_model_of_other_classes_is_refused(tiny_stack, tmp_path):
+    import shutil
+
+    bundle = Path(shutil.copytree(tiny_stack.bundle, tmp_path / "bundle"))
+    count([[1, 2]], [7, 8], 2, 1).save(bundle / "language_model")
+    write_manifest(bundle, read_bundle(bundle).info)
+    with pytest.raises(CheckpointError, match="another speech_adapter"):
+        llama_speech.load(bundle, llama=tiny_stack.llama)
