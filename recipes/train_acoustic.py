@@ -38,6 +38,7 @@ class RunConfig:
     loop: LoopConfig
     voices: tuple[Path, ...] = option((), "voice caches of recipes.prepare_voice")
     preset: str = option("small", "sizes of the model", ACOUSTIC_PRESETS)
+    contrast: float = option(0.0, "how much farther peaks of the spectrum rise when it speaks")
     batch_frames: int = option(5_000, "frames of one batch, padding included")
     held_out_items: int = option(64, "held-out items that are evaluated")
 
@@ -133,7 +134,8 @@ def build(config: RunConfig) -> AcousticTask:
     """Model and data of one run."""
     torch.manual_seed(config.loop.seed)
     train, dev = (VoiceCache(config.voices, split) for split in ("train", "dev"))
-    sizes, mean, deviation = voice_constants(train, ACOUSTIC_PRESETS[config.preset])
+    preset = replace(ACOUSTIC_PRESETS[config.preset], contrast=config.contrast)
+    sizes, mean, deviation = voice_constants(train, preset)
     model = AcousticModel(sizes)
     model.mean.copy_(mean)
     model.deviation.copy_(deviation)

@@ -78,6 +78,10 @@ class AcousticConfig:
     mean_log_f0: float = 5.3  # of the voice, natural logarithm of Hz
     mean_log_power: float = -7.5
     quietest: float = -28.0  # log-mel below this is as silent
+    contrast: float = (
+        0.0  # how much farther peaks of the spectrum rise: what is learnt is an average, and flat
+    )
+    contrast_mels: int = 25  # above and below the mean of so many bands
 
     def __post_init__(self) -> None:
         sizes = (self.d_phone, self.d_model, self.num_blocks, self.kernel, self.expansion)
@@ -85,6 +89,9 @@ class AcousticConfig:
         _require(self.lookahead_frames >= 0, "lookahead_frames must be at least 0")
         _require(0 <= self.dropout < 1, "dropout must be in [0, 1)")
         _require(bool(self.phones), "phones are empty")
+        _require(
+            self.contrast >= 0 and self.contrast_mels % 2 == 1, "need contrast >= 0 and an odd contrast_mels"
+        )
 
 
 ACOUSTIC_PRESETS = {

@@ -13,13 +13,14 @@ from speech_synthesis.acoustic import (
     AcousticOutputs,
     AcousticStream,
     load_acoustic,
+    sharpen,
     to_frames,
 )
 from speech_synthesis.config import ACOUSTIC_PRESETS
 from speech_synthesis.phone_frames import FrameInputs, PhoneReader, spread
 from tests.streaming_checks import assert_same, closed_after_flush, streaming_equals_offline
 
-CONFIG = dataclasses.replace(ACOUSTIC_PRESETS["tiny"], num_blocks=2)
+CONFIG = dataclasses.replace(ACOUSTIC_PRESETS["tiny"], num_blocks=2, contrast=0.3)
 
 
 @pytest.fixture
@@ -140,3 +141,16 @@ def test_a_saved_model_gives_the_same(model, tmp_path):
     loaded = load_acoustic(tmp_path / "acoustic")
     inputs = FrameInputs(*(part[None] for part in inputs_of(events_of(3))))
     assert torch.equal(loaded(inputs).mel, model(inputs).mel)
+
+
+def test_peaks_rise_and_power_stays():
+    bands = torch.arange(80.0)
+    mel = (-12 + 2 * torch.cos(bands / 4) - bands / 40).expand(3, -1)
+    sharp = sharpen(mel, dataclasses.replace(CONFIG, contrast=0.5))
+    assert_same(sharp.logsumexp(-1), mel.logsumexp(-1))
+    change = (sharp - mel)[0]
+    assert change[25] - change[38] > 1.0  # a peak and the valley beside it
+    assert (sharp.max(-1).values - sharp.min(-1).values > mel.max() - mel.min()).all()
+    assert torch.equal(sharpen(mel, dataclasses.replace(CONFIG, contrast=0.0)), mel)
+    level = torch.full((2, 80), -9.0)
+    assert_same(sharpen(level, CONFIG), level)
