@@ -150,6 +150,8 @@ def _audio_stream(container: Any, name: str) -> Any:
     stream = container.streams.best("audio")
     if stream is None:
         raise AudioError(f"{name}: holds no sound track")
+    if stream.codec_context is None:
+        raise AudioError(f"{name}: its codec is unknown, or its header is wrong")
     try:
         check_rate(stream.rate or 0)
     except AudioError as error:
@@ -260,7 +262,10 @@ def _check_complete(decoded_s: float, declared_s: float, name: str) -> None:
 
 def _mono(frame: Any, name: str) -> Audio:
     """Average the channels of one decoded frame: (samples,) float32."""
-    samples = frame.to_ndarray()  # packed: (1, samples * channels), planar: (channels, samples)
+    try:
+        samples = frame.to_ndarray()  # packed: (1, samples * channels), planar: (channels, samples)
+    except ValueError:
+        raise AudioError(f"{name}: samples of the form {frame.format.name} cannot be read") from None
     if frame.format.is_packed:
         samples = samples.reshape(frame.samples, -1).T
     floats = integers_to_float(samples)

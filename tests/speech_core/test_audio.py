@@ -207,6 +207,16 @@ BAD_FILES = [
         lambda: encode(tone(5.0, 44100), "m4a")[:20_000],
         "a: truncated or damaged: its header cannot be read (Invalid data found when processing input)",
     ),
+    (
+        "codec nobody knows",
+        lambda: wav_bytes(SOUND)[:20] + b"\x42\x42" + wav_bytes(SOUND)[22:],
+        "a: its codec is unknown, or its header is wrong",
+    ),
+    (
+        "integers of 64 bits",
+        lambda: wav_bytes(SOUND)[:32] + b"\x08\0\x40\0" + wav_bytes(SOUND)[36:],
+        "a: samples of the form s64 cannot be read",
+    ),
     ("not a number", nan_wav, "a: audio holds samples that are not numbers (NaN or infinity)"),
 ]
 
