@@ -54,7 +54,7 @@ MODEL_TYPE = "llama_speech"
 LONGEST_S = 30.0  # audio handed to `generate` is cut in such pieces, at their quietest place
 
 
-class SpeechLlamaConfig(transformers.PretrainedConfig):  # type: ignore[misc]
+class SpeechLlamaConfig(transformers.PretrainedConfig):  # type: ignore[misc]  # base is Any to mypy
     """Sizes, and the Llama: {"package": ...}, or {"source": folder or hub id}."""
 
     model_type = MODEL_TYPE
@@ -74,7 +74,7 @@ class SpeechLlamaConfig(transformers.PretrainedConfig):  # type: ignore[misc]
         super().__init__(**more)
 
 
-class SpeechLlamaFeatureExtractor(transformers.SequenceFeatureExtractor):  # type: ignore[misc]
+class SpeechLlamaFeatureExtractor(transformers.SequenceFeatureExtractor):  # type: ignore[misc]  # base is Any to mypy
     """Audio to log-mel features, as the encoder was trained on them."""
 
     model_input_names = ("input_features", "attention_mask")
@@ -113,7 +113,7 @@ class SpeechLlamaFeatureExtractor(transformers.SequenceFeatureExtractor):  # typ
         return values
 
 
-class SpeechLlamaProcessor(transformers.ProcessorMixin):  # type: ignore[misc]
+class SpeechLlamaProcessor(transformers.ProcessorMixin):  # type: ignore[misc]  # base is Any to mypy
     """Features for the audio that goes in, the Llama's tokenizer for what comes out."""
 
     def __init__(self, feature_extractor: Any = None, tokenizer: Any = None, **more: Any) -> None:
@@ -126,7 +126,7 @@ class SpeechLlamaProcessor(transformers.ProcessorMixin):  # type: ignore[misc]
         return self.feature_extractor(audio, sampling_rate=sampling_rate, **more)
 
 
-class SpeechLlamaForConditionalGeneration(transformers.PreTrainedModel):  # type: ignore[misc]
+class SpeechLlamaForConditionalGeneration(transformers.PreTrainedModel):  # type: ignore[misc]  # base is Any to mypy
     """Encoder, adapter and CTC head; `generate` transcribes through the Llama the config names.
 
     The Llama is loaded at the first `generate` and is no part of the weights.

@@ -47,6 +47,16 @@ def add_listening_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--allow-damaged", action="store_true", help="read truncated files as far as they go")
 
 
+def listening(args: argparse.Namespace, progress: Callable[[float], None]) -> dict[str, Any]:
+    """What `add_listening_options` chose, as the model takes it."""
+    return {
+        "vad": args.vad,
+        "batch_size": args.batch_size,
+        "allow_damaged": args.allow_damaged,
+        "progress": progress,
+    }
+
+
 def add_output_options(parser: argparse.ArgumentParser) -> None:
     """Where results go, and in which form."""
     group = parser.add_argument_group("output")

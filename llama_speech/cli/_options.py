@@ -1,8 +1,12 @@
 """Options that several commands share, and the error for a wrong use of them."""
 
 import argparse
+from typing import TYPE_CHECKING
 
 from speech_core.errors import InputError
+
+if TYPE_CHECKING:
+    from llama_speech.api import SpeechLlama
 
 
 class UsageError(InputError):
@@ -38,3 +42,10 @@ def positive(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
     return value
+
+
+def load_model(args: argparse.Namespace) -> "SpeechLlama":
+    """The model that the options of `add_model_options` name."""
+    from llama_speech.api import load
+
+    return load(args.model, args.llama, args.device, args.dtype, args.threads)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from llama_speech.cli._display import Display
 from llama_speech.cli._files import check_language
 from llama_speech.cli._inputs import Recording, expand
-from llama_speech.cli._options import UsageError, add_model_options, positive
+from llama_speech.cli._options import UsageError, add_model_options, load_model, positive
 from llama_speech.writers import write_atomically
 from speech_core.errors import InputError
 
@@ -104,10 +104,8 @@ def _answer(
     args: argparse.Namespace, messages: list[Any], tools: list[Any], display: Display
 ) -> "ChatAnswer":
     """Load the model and print the answer as it comes."""
-    from llama_speech.api import load
-
     voice = _voice(args) if args.speak else None
-    model = load(args.model, args.llama, args.device, args.dtype, args.threads)
+    model = load_model(args)
     stream = model.chat(
         messages,
         max_tokens=args.max_tokens,

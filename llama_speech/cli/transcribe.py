@@ -9,9 +9,10 @@ from llama_speech.cli._files import (
     add_listening_options,
     add_output_options,
     check_language,
+    listening,
     run_files,
 )
-from llama_speech.cli._options import add_model_options
+from llama_speech.cli._options import add_model_options, load_model
 
 if TYPE_CHECKING:
     from llama_speech.results import Transcription
@@ -42,15 +43,6 @@ def run(args: argparse.Namespace) -> int:
 def _transcribe(
     args: argparse.Namespace, recordings: Iterable[Any], progress: Callable[[float], None]
 ) -> "Iterator[Transcription | SpeechError]":
-    from llama_speech.api import load
-
-    model = load(args.model, args.llama, args.device, args.dtype, args.threads)
-    return model.transcribe_each(
-        recordings,
-        args.language,
-        args.word_timestamps,
-        vad=args.vad,
-        batch_size=args.batch_size,
-        allow_damaged=args.allow_damaged,
-        progress=progress,
+    return load_model(args).transcribe_each(
+        recordings, args.language, args.word_timestamps, **listening(args, progress)
     )

@@ -11,9 +11,10 @@ from llama_speech.cli._files import (
     add_listening_options,
     add_output_options,
     check_language,
+    listening,
     run_files,
 )
-from llama_speech.cli._options import UsageError, add_model_options
+from llama_speech.cli._options import UsageError, add_model_options, load_model
 from speech_core.errors import InputError
 
 if TYPE_CHECKING:
@@ -60,20 +61,10 @@ def _check_target(language: str) -> None:
 def _translate(
     args: argparse.Namespace, recordings: Iterable[Any], progress: Callable[[float], None]
 ) -> "Iterator[Transcription | SpeechError]":
-    from llama_speech.api import load
     from llama_speech.translation import target_language
 
-    model = load(args.model, args.llama, args.device, args.dtype, args.threads)
+    model = load_model(args)
     target = target_language(args.to)
     if model.text_languages and target.code not in model.text_languages and not args.quiet:
         print(f"{PROGRAM}: this Llama was hardly taught {target.name}: expect little", file=sys.stderr)
-    return model.translate_each(
-        recordings,
-        args.to,
-        args.language,
-        args.method,
-        vad=args.vad,
-        batch_size=args.batch_size,
-        allow_damaged=args.allow_damaged,
-        progress=progress,
-    )
+    return model.translate_each(recordings, args.to, args.language, args.method, **listening(args, progress))
