@@ -4,8 +4,10 @@ By Presidio where it is installed (pip install presidio-analyzer; arXiv 2407.217
 patterns of our own: mail addresses, telephone and card numbers, addresses of computers.
 """
 
+import logging
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 from speech_core.errors import ConfigError
@@ -18,6 +20,10 @@ _PATTERNS = {  # of two that find the same, the first counts
     "CREDIT_CARD": re.compile(r"\b(?:\d[ -]?){13,16}\b"),
     "PHONE_NUMBER": re.compile(r"(?<!\w)\+?\d(?:[\d ().-]{6,}\d)\b"),
 }
+
+
+SPACY_MODELS = ["en_core_web_lg", "en_core_web_md", "en_core_web_sm"]
+_IMPERSONAL = ("DATE_TIME", "LOCATION", "NRP", "ORGANIZATION")
 
 
 class PersonalData(Protocol):
@@ -41,23 +47,31 @@ class PatternScanner:
 
 
 class PresidioScanner:
-    """Presidio Analyzer with its recognizers for one language; names and places need a spaCy model."""
+    """Presidio Analyzer with its recognizers for English; names are found by a spaCy model."""
 
-    def __init__(self, language: str = "en", least_score: float = 0.5) -> None:
+    def __init__(self, model: str = "", least_score: float = 0.5) -> None:
+        """model: installed spaCy model or folder; "": the largest of SPACY_MODELS. Raises ConfigError."""
         try:
+            import spacy.util
             from presidio_analyzer import AnalyzerEngine
-
-            self._engine: Any = AnalyzerEngine()
+            from presidio_analyzer.nlp_engine import NlpEngineProvider
         except ImportError:
             raise ConfigError("presidio is not installed: pip install presidio-analyzer") from None
-        except (OSError, SystemExit) as error:
-            raise ConfigError(f"presidio lacks its language model ({error}): see its documentation") from None
-        self._language, self._least_score = language, least_score
+        wanted = [model] if model else SPACY_MODELS
+        found = [name for name in wanted if spacy.util.is_package(name) or Path(name).is_dir()]
+        if not found:
+            raise ConfigError(f"presidio needs a spaCy model: python -m spacy download {wanted[-1]}")
+        models = {"nlp_engine_name": "spacy", "models": [{"lang_code": "en", "model_name": found[0]}]}
+        logging.getLogger("presidio-analyzer").setLevel(logging.ERROR)  # it lists what it was not asked for
+        nlp = NlpEngineProvider(nlp_configuration=models).create_engine()
+        self._engine: Any = AnalyzerEngine(nlp_engine=nlp, supported_languages=["en"])
+        self._least_score = least_score
 
     def found(self, text: str) -> list[Finding]:
-        """Findings in order."""
-        results = self._engine.analyze(text=text, language=self._language, score_threshold=self._least_score)
-        return without_overlap([(one.start, one.end, str(one.entity_type)) for one in results])
+        """Findings in order; times, places, nationalities and firms alone tell of nobody and are left out."""
+        results = self._engine.analyze(text=text, language="en", score_threshold=self._least_score)
+        kept = [one for one in results if one.entity_type not in _IMPERSONAL]
+        return without_overlap([(one.start, one.end, str(one.entity_type)) for one in kept])
 
 
 def without_overlap(found: Sequence[Finding]) -> list[Finding]:
@@ -70,13 +84,17 @@ def without_overlap(found: Sequence[Finding]) -> list[Finding]:
 
 
 def find_scanner(name: str) -> PersonalData | None:
-    """A scanner by name: none, patterns, presidio. Raises ConfigError for another, or if it is missing."""
+    """A scanner by name: none, patterns, presidio, presidio:MODEL.
+
+    Raises ConfigError for another, or if it is missing.
+    """
+    kind, _, model = name.partition(":")
     if name == "none":
         return None
     if name == "patterns":
         return PatternScanner()
-    if name == "presidio":
-        return PresidioScanner()
+    if kind == "presidio":
+        return PresidioScanner(model)
     raise ConfigError(f"personal data scanner {name!r} is unknown: use none, patterns or presidio")
 
 

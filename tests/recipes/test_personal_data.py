@@ -49,3 +49,9 @@ def test_scanners_by_name():
 def test_a_missing_presidio_is_one_line():
     with pytest.raises(ConfigError, match="pip install presidio-analyzer"):
         find_scanner("presidio")
+
+
+@pytest.mark.skipif(importlib.util.find_spec("presidio_analyzer") is None, reason="presidio is not installed")
+def test_presidio_without_its_language_model_is_one_line(tmp_path):
+    with pytest.raises(ConfigError, match="python -m spacy download no_such_model"):
+        find_scanner("presidio:no_such_model")
