@@ -5,6 +5,7 @@ newest one held back, since more sound may change it. The transcript of the whol
 was told, so that the pieces joined are the transcript.
 """
 
+import re
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 from itertools import takewhile
@@ -12,6 +13,10 @@ from itertools import takewhile
 FIRST_MS = 800  # of a turn before it is recognized the first time, ...
 _GROWTH = 1.25  # ... and how much longer it is each time after: all results cost a few times the last one
 _LEAST_MS = 600
+_SURE = 2  # results with words that make an interruption
+_SOUNDS = frozenset(
+    ("ah", "aha", "eh", "ehm", "er", "hm", "hmm", "huh", "mh", "mhm", "mm", "mmm", "oh", "uh", "uhm", "um")
+)
 _HELD_BACK = 1  # words at the end of what agrees
 
 
@@ -47,6 +52,29 @@ class Captions:
         delta = " ".join(words)[len(self.told) :]
         self.told += delta
         return delta
+
+
+class WordCheck:
+    """Are there words in speech that may only be a sound? Yes, when two results in a row have some.
+
+    A hum or a cough gives single letters, or now and then a word that the next result does not confirm.
+    """
+
+    def __init__(self) -> None:
+        self.job: int | None = None  # of the result that is waited for
+        self._found = 0
+
+    def answered(self, text: str) -> bool:
+        """A result; whether words are certain now."""
+        self.job = None
+        self._found = self._found + 1 if has_words(text) else 0
+        return self._found >= _SURE
+
+
+def has_words(text: str) -> bool:
+    """Whether something is said: more than letters and the sounds of a listener."""
+    words = re.findall(r"[^\W\d_]{2,}|\d+", text.lower())
+    return any(word not in _SOUNDS for word in words)
 
 
 def common_length(one: Sequence[object], other: Sequence[object]) -> int:

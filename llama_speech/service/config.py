@@ -49,6 +49,7 @@ class ServiceConfig:
     any_model: bool = True  # take every model name a client asks for as ours
     instructions: str = ""
     answer_from: str = "transcript"  # what answers are made from: the words of a turn, or its "speech"
+    interrupt_ms: int = 832  # sound without words during an answer that interrupts it
     page: bool = True
     limits: Limits = Limits()
 

@@ -13,7 +13,7 @@ import numpy as np
 from llama_speech.segments import AudioBuffer
 from llama_speech.service.answer import Answer
 from llama_speech.service.answering import Answers, Request
-from llama_speech.service.captions import Captions
+from llama_speech.service.captions import Captions, WordCheck
 from llama_speech.service.items import Conversation, Item, Part
 from llama_speech.service.outbox import JudgeTurn, Outbox, Recognize
 from llama_speech.service.settings import SemanticVad, ServerVad, Settings
@@ -61,6 +61,7 @@ class Listener:
         self._unheard: dict[int, _Draft] = {}  # committed, waiting for their words, by job
         self._captions = Captions()
         self._captioning: int | None = None  # job of what was said so far
+        self._check = WordCheck()  # of speech during an answer
         self._turn_item = ""
         self._turn_start = 0
         self._auto: str | None = None  # item that is answered when its words are known
@@ -148,6 +149,10 @@ class Listener:
         if job == self._captioning:
             self._captioned(text)
             return
+        if job == self._check.job:
+            for event in self._detector.confirm() if self._check.answered(text) else ():
+                self._on(event)
+            return
         draft = self._unheard.pop(job, None)
         if draft is None and self._draft is not None and self._draft.job == job and error is None:
             draft = self._draft
@@ -201,8 +206,11 @@ class Listener:
             self._drop_draft()
         elif event.kind == "ended":
             self._ended(event.sample)
+        elif event.kind == "check":
+            self._look_for_words(event.sample)
         elif current is not None and self._interrupts:
             if event.kind == "maybe":
+                self._check = WordCheck()
                 current.hold()
             else:
                 current.release()
@@ -210,6 +218,12 @@ class Listener:
     @property
     def _interrupts(self) -> bool:
         return self._detection is not None and self._detection.interrupt_response
+
+    def _look_for_words(self, sample: int) -> None:
+        """Somebody speaks into an answer, from a sample on: words interrupt it."""
+        if self._check.job is None:
+            start = max(sample - _PREFIX_MS * MODEL_RATE_HZ // 1000, self._buffer.start)
+            self._check.job = self._recognize(self._buffer.read(start, self._buffer.end), partial=True)
 
     def _started(self, sample: int) -> None:
         prefix_ms = (

@@ -23,7 +23,7 @@ from llama_speech.service.protocol import AppendAudio, JsonObject, event_id_of, 
 from llama_speech.service.sending import SendQueue
 from llama_speech.service.server import Service
 from llama_speech.service.session import Session, SessionOptions
-from llama_speech.service.turns import Ear, Window
+from llama_speech.service.turns import Ear, TurnConfig, Window
 from llama_speech.service.watching import TurnWatch
 from llama_speech.service.wire_audio import decode_base64, wire_rate_hz, wire_sample_bytes
 from speech_core.errors import ProtocolError
@@ -31,6 +31,7 @@ from speech_core.errors import ProtocolError
 _log = logging.getLogger(__name__)
 _TICK_S = 0.1
 _LARGE = 65_536  # characters of a message that is parsed outside the event loop
+_CHECK_MS = 160  # speech during an answer in which words are looked for
 _BLOCK_S = 1.0  # sound listened to at once, so that others get their turn
 _MAX_APPEND_BYTES = 15 << 20
 
@@ -137,6 +138,7 @@ class Connection:
             longest_s=self._limits.session_s,
             transcription_only=query.get("intent") == "transcription",
             answer_from=service.config.answer_from,
+            turns=TurnConfig(check_ms=_CHECK_MS, interrupt_ms=service.config.interrupt_ms),
         )
 
     async def _close(self) -> None:

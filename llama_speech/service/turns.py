@@ -3,11 +3,12 @@
 Voice activity (silero-vad) gives each 32 ms window a probability of speech. A window counts as speech if it
 is likely enough and stands out of the room's noise, which is followed all the time; so a fan that sounds
 like speech to the network ends no turn late. While an answer is heard, speech must last longer to count, so
-that a cough or "mhm" does not interrupt; in the meantime the answer is held back.
+that a cough or "mhm" does not interrupt; in the meantime the answer is held back. Whoever drives the detector
+may look for words in that speech: they interrupt at once, and sounds without words may then last longer.
 """
 
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +22,8 @@ from speech_core.pcm import Audio
 WINDOW_MS = WINDOW_SAMPLES * 1000 // MODEL_RATE_HZ
 _SILENCE_DB = -70.0  # no room is quieter
 _FLOOR_WINDOWS = 125  # 4 s: longer than speech goes without a dip
+_CHECK_AGAIN_MS = 96
+_CONFIRMED_MS = 500  # words may be found so long after they ended
 _SMOOTHING = 0.4  # weight of the newest window in the level whose minimum is the noise
 
 
@@ -31,7 +34,8 @@ class TurnConfig:
     threshold: float = 0.5
     start_ms: int = 64  # speech that begins a turn
     hold_ms: int = 96  # speech during an answer that holds it back
-    interrupt_ms: int = 320  # speech during an answer that interrupts it
+    interrupt_ms: int = 320  # speech during an answer that interrupts it, whatever it is
+    check_ms: int | None = None  # speech during an answer in which words are looked for; None: never
     suspect_ms: int = 192  # silence after which the answer is prepared
     silence_ms: int = 500  # silence that ends the turn
     longest_turn_ms: int = 60_000
@@ -57,8 +61,8 @@ class Window(NamedTuple):
 class TurnEvent(NamedTuple):
     """What the detector found; `sample` (16 kHz, of all audio) is where speech began or ended.
 
-    kind: "maybe" (someone speaks into an answer), "dismissed" (it was nothing), "started", "paused" (the turn
-    may be over), "resumed" (it was not), "ended".
+    kind: "maybe" (someone speaks into an answer), "check" (are there words in it?), "dismissed" (it was
+    nothing), "started", "paused" (the turn may be over), "resumed" (it was not), "ended".
     """
 
     kind: str
@@ -124,6 +128,7 @@ class TurnDetector:
         self.in_turn = False
         self.paused = False
         self._held = False
+        self._check_at_ms = 0  # speech after which words are looked for again
         self._wait_ms: int | None = None  # silence that ends this turn, if it was judged
 
     def configure(self, config: TurnConfig) -> None:
@@ -133,6 +138,12 @@ class TurnDetector:
     def expect_end_after(self, silence_ms: int) -> None:
         """How much silence ends the pause that is going on; speech takes this back."""
         self._wait_ms = silence_ms
+
+    def confirm(self) -> list[TurnEvent]:
+        """There are words in the speech that was to be checked: it interrupts, even if it is over by now."""
+        if self.in_turn or self._sample - self._end > _CONFIRMED_MS * MODEL_RATE_HZ // 1000:
+            return []
+        return self._begin()
 
     def reset(self) -> None:
         """Forget the turn that is going on (the client ended or discarded it)."""
@@ -164,15 +175,21 @@ class TurnDetector:
     def _outside(self, answering: bool) -> list[TurnEvent]:
         config, heard_ms = self._config, self._run * WINDOW_MS
         if heard_ms >= (config.interrupt_ms if answering else config.start_ms):
-            self.in_turn, self.paused, self._held, self._wait_ms = True, False, False, None
-            return [TurnEvent("started", self._start)]
+            return self._begin()
         if answering and not self._held and heard_ms >= config.hold_ms:
-            self._held = True
+            self._held, self._check_at_ms = True, config.check_ms or 0
             return [TurnEvent("maybe", self._start)]
+        if self._held and self._speaking and config.check_ms and heard_ms >= self._check_at_ms:
+            self._check_at_ms = heard_ms + _CHECK_AGAIN_MS
+            return [TurnEvent("check", self._start)]
         if self._held and self._run == 0:
             self._held = False
             return [TurnEvent("dismissed", self._end)]
         return []
+
+    def _begin(self) -> list[TurnEvent]:
+        self.in_turn, self.paused, self._held, self._wait_ms = True, False, False, None
+        return [TurnEvent("started", self._start)]
 
     def _inside(self) -> list[TurnEvent]:
         config, silence_ms = self._config, self._gap * WINDOW_MS
@@ -192,8 +209,3 @@ class TurnDetector:
     def _finish(self) -> list[TurnEvent]:
         self.reset()
         return [TurnEvent("ended", self._sample)]
-
-
-def with_threshold(config: TurnConfig, threshold: float, silence_ms: int) -> TurnConfig:
-    """The settings with what a client chose."""
-    return replace(config, threshold=threshold, silence_ms=silence_ms)

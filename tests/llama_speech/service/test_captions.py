@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from llama_speech.service.captions import FIRST_MS, Captions, common_length
+from llama_speech.service.captions import FIRST_MS, Captions, WordCheck, common_length, has_words
 
 
 def test_words_are_told_when_two_results_agree():
@@ -61,3 +61,18 @@ def test_results_become_rarer_as_a_turn_grows():
 def test_how_much_is_alike():
     assert common_length([1, 2, 3], [1, 2, 4, 5]) == 2
     assert common_length([], [1]) == 0
+
+
+@pytest.mark.parametrize("text", ["stop", "please H", "21", "No.", "sí"])
+def test_words_are_words(text):
+    assert has_words(text)
+
+
+@pytest.mark.parametrize("text", ["", "H", "a b", "Mhm.", "uh, HMM", "..."])
+def test_sounds_are_no_words(text):
+    assert not has_words(text)
+
+
+def test_words_are_certain_when_two_results_have_some():
+    check = WordCheck()
+    assert [check.answered(text) for text in ("stop", "H", "stop", "stop it")] == [False, False, False, True]

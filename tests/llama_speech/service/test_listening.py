@@ -1,7 +1,8 @@
 import pytest
 
 from llama_speech.service.answer import Finished, Said
-from llama_speech.service.outbox import JudgeTurn, Message, Recognize, StartReply, StopReply
+from llama_speech.service.outbox import Foresee, JudgeTurn, Message, Recognize, StartReply, StopReply
+from llama_speech.service.turns import TurnConfig
 from tests.llama_speech.service.helpers import SILENCE, Driven, kinds, sound
 
 TRANSCRIBED = {"audio": {"input": {"transcription": {"model": "whisper-1"}}}}
@@ -227,3 +228,125 @@ def test_words_of_an_item_that_was_deleted_do_no_harm(error):
     )
     driven.send("conversation.item.delete", item_id=item_id)
     assert driven.words("hello", error) == []
+
+
+def partials(driven):
+    """Jobs of what was said so far."""
+    return [one.job for one in driven.commands if isinstance(one, Recognize) and one.partial]
+
+
+def speaking_into_an_answer():
+    """A session whose answer is heard, as a server sets it up."""
+    driven = Driven(turns=TurnConfig(check_ms=160, interrupt_ms=832))
+    driven.turn()
+    driven.produce(Said("Noon has come."), sound(4_000, (0, 400, 4)))
+    return driven
+
+
+def test_words_interrupt_an_answer_once_they_are_certain():
+    driven, found = speaking_into_an_answer(), []
+    for _ in range(2):
+        while not partials(driven)[len(found) :]:
+            assert "input_audio_buffer.speech_started" not in kinds(driven.hear(32))
+        found.append(partials(driven)[-1])
+        driven.session.recognized(found[-1], "please stop")
+    assert kinds(driven.collect())[0] == "input_audio_buffer.speech_started"
+    assert driven.session.answers.current.state == "over"
+
+
+def test_a_word_is_heard_even_if_it_ended_before_it_was_recognized():
+    driven = speaking_into_an_answer()
+    driven.hear(288)
+    driven.hear(160, SILENCE)
+    job = partials(driven)[-1]
+    driven.session.recognized(job, "stop")
+    assert driven.collect() == []  # one result is not enough, and no sound follows
+    driven = speaking_into_an_answer()
+    driven.hear(192)
+    driven.session.recognized(partials(driven)[-1], "stop")
+    driven.hear(96)
+    driven.hear(160, SILENCE)
+    driven.session.recognized(partials(driven)[-1], "stop it")
+    assert "response.done" in kinds(driven.collect())
+
+
+@pytest.mark.parametrize("text", ["", "H", "mhm", "Mm, hmm."])
+def test_a_long_mhm_does_not_interrupt(text):
+    driven = speaking_into_an_answer()
+    for _ in range(25):  # 800 ms
+        assert driven.hear(32) == []
+        for job in partials(driven)[-1:]:
+            driven.session.recognized(job, text)
+    assert "input_audio_buffer.speech_started" not in kinds(driven.hear(320, SILENCE))
+    assert driven.session.answers.current.running
+
+
+def test_sound_that_does_not_end_interrupts_all_the_same():
+    driven = speaking_into_an_answer()
+    assert "response.done" in kinds(driven.hear(864))
+
+
+def test_a_transcript_grows_while_the_user_speaks():
+    driven = Driven()
+    driven.update(**TRANSCRIBED)
+    events = driven.hear(832)
+    for text in ("what time", "what time is it", "what time is it in"):
+        driven.session.recognized(partials(driven)[-1], text)
+        events += driven.hear(1_600)
+    driven.hear(256, SILENCE)
+    events += driven.words("what time is it in Rome") + driven.hear(320, SILENCE)
+    deltas = [event for event in events if event["type"].endswith("transcription.delta")]
+    done = [event for event in events if event["type"].endswith("transcription.completed")]
+    assert len(deltas) >= 2
+    assert kinds(events).index(deltas[0]["type"]) < kinds(events).index("input_audio_buffer.committed")
+    assert "".join(event["delta"] for event in deltas) == done[0]["transcript"] == "what time is it in Rome"
+    assert len({event["item_id"] for event in [*deltas, *done]}) == 1
+
+
+def test_captions_of_a_turn_that_is_taken_back_end():
+    driven = Driven()
+    driven.update(**TRANSCRIBED)
+    driven.hear(832)
+    for text in ("what time is", "what time is it"):
+        driven.session.recognized(partials(driven)[-1], text)
+        driven.hear(1_600)
+    item_id = driven.log[-1]["item_id"]
+    events = driven.send("input_audio_buffer.clear")
+    assert [event["item_id"] for event in events if event["type"].endswith(".failed")] == [item_id]
+
+
+def test_nobody_reads_along_unless_asked():
+    driven = Driven()
+    driven.update(audio={"input": {"transcription": None}})
+    driven.hear(6_400)
+    assert partials(driven) == []
+
+
+def test_the_engine_reads_the_conversation_while_the_user_speaks():
+    driven = Driven(instructions="Be brief.")
+    driven.hear(128)
+    assert driven.last(Foresee).reply.messages == (Message("system", "Be brief."),)
+
+
+@pytest.mark.parametrize(
+    ("server", "session", "speech"),
+    [
+        ("transcript", None, ()),
+        ("transcript", "speech", ("heard",)),
+        ("speech", None, ("heard",)),
+        ("speech", "transcript", ()),
+    ],
+)
+def test_answers_come_from_words_or_from_speech(server, session, speech):
+    driven = Driven(answer_from=server)
+    if session:
+        echo = driven.update(answer_from=session)[-1]["session"]
+        assert echo["answer_from"] == session
+    driven.hear(640)
+    driven.hear(256, SILENCE)
+    driven.session.recognized(driven.last(Recognize).job, "what time is it", None, ("heard",))
+    driven.hear(320, SILENCE)
+    assert driven.last(StartReply).messages[-1] == Message("user", "what time is it", speech=speech)
+    driven.produce(Finished())
+    driven.turn("and now")
+    assert driven.last(StartReply).messages[0] == Message("user", "what time is it", speech=speech)

@@ -149,3 +149,28 @@ def test_recorded_speech_is_one_turn():
 def test_settings_that_contradict_each_other_are_refused(wrong):
     with pytest.raises(ConfigError):
         TurnConfig(**wrong)
+
+
+def checking():
+    return TurnDetector(TurnConfig(check_ms=160, interrupt_ms=832))
+
+
+def test_words_are_looked_for_in_speech_during_an_answer():
+    found = run(checking(), PAUSE, (800, 0.95, -20.0), answering=True)
+    assert [kind for kind, _ in found] == ["maybe", *["check"] * 7]
+    assert [kind for kind, _ in run(checking(), PAUSE, SPEECH)] == ["started"]  # nothing is heard: no need
+
+
+def test_confirmed_words_interrupt_even_when_they_are_over():
+    detector = checking()
+    run(detector, PAUSE, (256, 0.95, -20.0), (160, 0.02, -60.0), answering=True)
+    assert [(event.kind, event.sample) for event in detector.confirm()] == [("started", 640 * 16)]
+    assert detector.in_turn
+    assert detector.confirm() == []
+    assert [kind for kind, _ in run(detector, (800, 0.02, -60.0))] == ["paused", "ended"]
+
+
+def test_words_found_too_late_are_forgotten():
+    detector = checking()
+    run(detector, PAUSE, (256, 0.95, -20.0), (640, 0.02, -60.0), answering=True)
+    assert detector.confirm() == []
