@@ -41,7 +41,7 @@ class Section:
 
 
 SECTIONS = (
-    Section("Recognizer", ("speech_encoder", "speech_adapter")),
+    Section("Recognizer", ("speech_encoder", "speech_adapter", "language_model")),
     Section("Text normalizer", ("text_normalizer",)),
     Section("Pronunciation", ("pronunciation",)),
     Section("Prosody", ("prosody",)),
