@@ -33,10 +33,10 @@ def add_tasks(tasks: Any) -> None:
         add_result_options(parser, name)
 
 
-def add_data_options(parser: argparse.ArgumentParser, what: str) -> None:
+def add_data_options(parser: argparse.ArgumentParser, what: str, required: bool = True) -> None:
     """Which items, which peers, and where texts are kept."""
     group = parser.add_argument_group("data")
-    group.add_argument("--data", nargs="+", required=True, metavar="PATH", help=what)
+    group.add_argument("--data", nargs="+", required=required, default=[], metavar="PATH", help=what)
     group.add_argument("--limit", type=positive, metavar="N", help="at most N items of each set")
     group.add_argument("--cache-dir", type=Path, help="where texts are kept, so that a run can go on")
     group.add_argument("--peer", action="append", default=[], metavar="NAME", help="as in evaluate asr")

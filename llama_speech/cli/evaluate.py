@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llama_speech.cli import (
+    _evaluate_latency,
     _evaluate_normalization,
     _evaluate_preference,
     _evaluate_prosody,
@@ -55,6 +56,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     summary = "how well recognizers understand what is synthesized, beside other voices"
     _evaluate_speech.add_arguments(
         tasks.add_parser("speech", help=summary, description=summary, allow_abbrev=False)
+    )
+    summary = "first word and sound, throughput against concurrency, lag of streams"
+    _evaluate_latency.add_arguments(
+        tasks.add_parser("latency", help=summary, description=summary, allow_abbrev=False)
     )
     summary = "toxicity that a model adds to what it hears, and that it loses"
     _evaluate_toxicity.add_arguments(
@@ -129,6 +134,8 @@ def run(args: argparse.Namespace) -> int:
         return _evaluate_prosody.run(args)
     if args.task == "speech":
         return _evaluate_speech.run(args)
+    if args.task == "latency":
+        return _evaluate_latency.run(args)
     if args.task == "toxicity":
         return _evaluate_toxicity.run(args)
     if args.task == "preference":
