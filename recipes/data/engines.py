@@ -106,7 +106,7 @@ def _with_ray(function: Callable[[Task], Result], tasks: Sequence[Task], jobs: i
         _RayWorker,
         fn_constructor_args=[pickle.dumps(function), spec.name if spec else "__main__"],
         num_cpus=1,
-        concurrency=jobs,
+        compute=ray.data.ActorPoolStrategy(size=jobs),
     )
     for row in made.iter_rows():
         yield pickle.loads(row["result"])
