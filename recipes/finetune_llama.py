@@ -69,6 +69,7 @@ class RunConfig:
     loop: LoopConfig
     llama: Path = option(Path(), "folder of the frozen Llama")
     llama_dtype: str = option("auto", "float32, bfloat16 or float16; auto: bfloat16 where the loop takes it")
+    llama_bits: int | None = option(None, "8 or 4: a quantized Llama, for one that fits on no GPU otherwise")
     init: Path = option(Path(), "folder with speech_encoder and speech_adapter to go on from")
     boundaries: Path | None = option(None, "export folder whose boundary embeddings to begin with")
     caches: tuple[Path, ...] = option((), "feature caches to learn from; items without text are left out")
@@ -180,10 +181,12 @@ class LlamaStageModel(nn.Module):
     ) -> tuple[list[Tensor], Tensor | None]:
         """What the adapter gives for the sound, one (positions, d_llama) for each item; CTC loss if asked."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.config.train != "boundaries"):
-            features = self.speech.encoder.normalise(batch.features)
+            encoder = self.speech.encoder
+            lengths = batch.lengths.to(encoder.feature_mean.device)
+            features = encoder.normalise(batch.features.to(lengths.device))
             if self.training and self.config.spec_augment:
-                features = spec_augment(features, batch.lengths, SpecAugmentConfig(), generator)
-            embeds, positions = self.speech.adapter(*self.speech.encoder.encode(features, batch.lengths))
+                features = spec_augment(features, lengths, SpecAugmentConfig(), generator)
+            embeds, positions = self.speech.adapter(*encoder.encode(features, lengths))
             loss = self._ctc_loss(embeds, positions, batch)
             if self.speech.adapter.config.compression == "ctc":
                 embeds, positions = self.speech.ctc.compress(self.speech.ctc.log_probs(embeds), positions)
@@ -267,7 +270,8 @@ def build(config: RunConfig) -> LlamaStageTask:
             if training_loop.choose_precision(config.loop.precision, speech) == "bf16"
             else "float32"
         )
-    model = LlamaStageModel(speech, load_llama(config.llama, LlamaOptions(dtype=dtype)), config)
+    place = LlamaOptions(dtype, training_loop.process_device(), load_in_bits=config.llama_bits)
+    model = LlamaStageModel(speech, load_llama(config.llama, place), config)
     cache = FeatureCache(config.caches)
     weights = item_weights(cache, config.mixture) if config.mixture.mixed else _with_text(cache)
     weights = weights * (cache.lengths <= config.max_item_frames)

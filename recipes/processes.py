@@ -35,6 +35,11 @@ def process_share() -> tuple[int, int]:
     return int(state.process_index), int(state.num_processes)
 
 
+def process_device() -> str:
+    """Where this process computes: cpu, cuda:1, ..., as the loop will."""
+    return str(_state().device)
+
+
 @contextlib.contextmanager
 def first_process_first() -> Iterator[bool]:
     """The block runs in the first process, then in the others; gives whether this is the first.

@@ -25,6 +25,7 @@ from recipes.processes import (
     begin_optimizer,
     choose_precision,
     is_sharded,
+    process_device,
     process_share,
     whole_copy,
     whole_value,
@@ -42,6 +43,7 @@ __all__ = [  # what recipes need, wherever it is defined
     "choose_precision",
     "mean_of_numbers",
     "plain_groups",
+    "process_device",
     "process_share",
     "run",
 ]

@@ -1,5 +1,6 @@
 """The stage through the Llama: what learns, what stays, and that the loss falls."""
 
+import importlib.util
 import itertools
 from dataclasses import replace
 from pathlib import Path
@@ -213,3 +214,23 @@ def dialogue_cache(folder: Path, language: str) -> Path:
     ]
     FeatureCacheWriter(folder).write_shard(0, items)
     return folder
+
+
+@pytest.mark.parametrize("bits", [8, 4])
+@pytest.mark.filterwarnings("ignore")
+def test_the_adapter_learns_through_a_llama_of_few_bits(parts: dict[str, Path], bits: int) -> None:
+    pytest.importorskip("bitsandbytes")
+    config = config_for(parts, steps=1, train="adapter", llama_bits=bits)
+    training_loop.run(build(config), config.loop)
+    before = load_speech_model(parts["init"], parts["llama"]).adapter
+    after = load_speech_model(parts["run"] / "export", parts["llama"]).adapter
+    pairs = zip(before.parameters(), after.parameters(), strict=True)
+    assert not any(torch.equal(old, new) for old, new in pairs)
+
+
+def test_few_bits_need_their_library(parts: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    find_spec = importlib.util.find_spec
+    absent = {"bitsandbytes"}
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name in absent else find_spec(name))
+    with pytest.raises(ConfigError, match="4 bit loading needs bitsandbytes"):
+        build(config_for(parts, llama_bits=4))

@@ -12,6 +12,7 @@ from recipes.processes import (
     first_process_first,
     is_sharded,
     own_part,
+    process_device,
     process_share,
     whole_copy,
     whole_value,
@@ -38,6 +39,10 @@ def test_one_process_has_the_whole_share():
     assert not is_sharded(Accelerator(cpu=True))
     with first_process_first() as first:
         assert first
+
+
+def test_a_process_computes_where_accelerate_does():
+    assert process_device() == str(Accelerator().device)
 
 
 def test_an_unsharded_tensor_is_its_own_part():
