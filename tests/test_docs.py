@@ -198,6 +198,17 @@ def test_messages_in_the_documents_are_those_of_the_code():
             assert part.strip() in code, message
 
 
+def test_every_limit_of_the_service_is_explained_with_its_default():
+    from dataclasses import asdict
+
+    from llama_speech.service.config import Limits
+
+    units = {"h": 3600, "min": 60, "MiB": 1 << 20}
+    rows = re.findall(r"^\| `(\w+)` \| ([\d,]+) ?(\w*).* \| ", read("docs/serving.md"), re.MULTILINE)
+    explained = {name: int(number.replace(",", "")) * units.get(unit, 1) for name, number, unit in rows}
+    assert explained == asdict(Limits())
+
+
 def test_every_page_is_in_the_menu_and_every_task_is_explained():
     from llama_speech.cli.main import build_parser
 
