@@ -9,6 +9,7 @@ depend on how the text was cut on its way in. Work per token is bounded: a rule 
 and at most CHUNK_TOKENS + 2 SENTENCE_LOOKAHEAD tokens to the right.
 """
 
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
@@ -147,7 +148,8 @@ class RuleNormalizer:
     def _window_end(self, item_end: int, chunk_end: int) -> int | None:
         """Index behind the last token that rules may see, or None while that has not come.
 
-        White space does not count. The last unspaced run of text is seen whole: half of "a.m." is no help.
+        White space and characters without width do not count. The last unspaced run of text is seen whole:
+        half of "a.m." is no help.
         """
         tokens, index, left = self._tokens, chunk_end, self.config.lookahead_tokens
         stop = chunk_end + 2 * SENTENCE_LOOKAHEAD
@@ -156,7 +158,7 @@ class RuleNormalizer:
                 return len(tokens) if self._ended else None
             if tokens[index].text[-1] == "\n":
                 return index + 1
-            left -= index >= item_end and tokens[index].kind != "space"
+            left -= index >= item_end and not _is_blank(tokens[index])
             index += 1
         return index
 
@@ -279,6 +281,11 @@ class RuleNormalizer:
 
     def _tokens_end(self) -> int:
         return self._tokens[-1].end if self._tokens else self._offset
+
+
+def _is_blank(token: Token) -> bool:
+    """Whether a token shows nothing: white space, or a mark of format such as the zero-width space."""
+    return token.kind == "space" or unicodedata.category(token.text[0]) == "Cf"
 
 
 class TextJoiner:

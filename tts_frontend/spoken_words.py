@@ -63,7 +63,7 @@ class WordCutter:
         return self._finish()
 
     def _add_char(self, char: str, piece: Spoken) -> list[PlacedWord]:
-        if char.isalnum() or (unicodedata.combining(char) and self._open and self._open.text):
+        if char.isalnum() or (unicodedata.category(char)[0] == "M" and self._open and self._open.text):
             return self._add_letter(char, piece)
         if char == "\n":
             return self._add_line_end(piece)

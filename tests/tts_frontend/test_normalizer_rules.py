@@ -78,6 +78,16 @@ def test_locale_options(options, written, spoken):
     assert normalize(written, NormalizerConfig(reading=options)) == spoken
 
 
+def test_punctuation_of_other_scripts_is_punctuation():
+    assert normalize("Tokyo。「Kyoto」、Osaka！ नमस्ते।") == 'Tokyo."Kyoto",Osaka! नमस्ते.'
+
+
+def test_characters_without_width_take_no_place_in_the_right_context():
+    stream = RuleNormalizer(NormalizerConfig(lookahead_tokens=1))
+    assert "five" not in spoken_text(stream.push("He saw 5 \u200b\u2060 "))
+    assert "five" in spoken_text(stream.push("men "))
+
+
 TEXT = st.one_of(
     st.text(st.characters(codec=None), max_size=60),
     st.text(st.sampled_from("0123456789.,:/-$%#*_`|[](){}<>'\" \nIVXampkSt\u2013\u00bd\u00b2"), max_size=60),

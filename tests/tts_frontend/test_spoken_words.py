@@ -46,6 +46,11 @@ def test_words_and_marks(text, expected, size):
     assert written(cut(text, size)) == expected
 
 
+@pytest.mark.parametrize("word", ["नमस्ते", "दुनिया", "ก็", "வணக்கம்", "e\u0301te\u0301"])
+def test_vowel_signs_and_accents_stay_in_their_word(word):
+    assert [placed.word.text for placed in cut(f"{word}, {word}", 1)] == [word, word]
+
+
 def test_spans_are_those_of_the_pieces():
     cutter = WordCutter()
     out = cutter.add(Spoken("five dollars", 3, 5, "money"))

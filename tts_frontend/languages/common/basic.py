@@ -9,6 +9,15 @@ BASIC = RuleSet("basic")
 
 PAUSES = ".,;:!?…"
 QUIET = '"“”„«»()[]{}‹›'
+WIDE = {
+    char: mark
+    for mark, chars in (
+        (".", "。｡।॥"), (",", "、，､،"), ("!", "！"), ("?", "？؟"), (";", "；؛"), (":", "："),
+        ('"', "「」『』《》〈〉"), ("(", "（【"), (")", "）】"),
+    )
+    for char in chars
+}  # fmt: skip
+"""Punctuation of other scripts, and what it is to speech."""
 SIGNED = re.compile(r"[$£€¥]?\.?\d")
 UNBOUND = re.compile(r"(?:^|[\s(\[=])$")
 
@@ -20,10 +29,10 @@ def space(m: Match) -> str:
 
 
 @BASIC.rule(
-    r"[.,;:!?…—–'’‘\"“”„«»()\[\]{}‹›¿¡-]",
-    PAUSES + QUIET + "'’‘—–-¿¡‑",
+    rf"[.,;:!?…—–'’‘\"“”„«»()\[\]{{}}‹›¿¡{''.join(WIDE)}-]",
+    PAUSES + QUIET + "'’‘—–-¿¡‑" + "".join(WIDE),
     lambda m: 0.1 if in_electronic(m) else 1.1,
-    cases=[(",", ","), (".", "."), ("“", '"'), ("…", "...")],
+    cases=[(",", ","), (".", "."), ("“", '"'), ("…", "..."), ("。", ".")],
 )
 def punctuation(m: Match) -> str | None:
     """Punctuation that speech follows with a pause or a change of tone; quotation marks become straight."""
@@ -31,9 +40,8 @@ def punctuation(m: Match) -> str | None:
         return None  # the sign of a number
     if m.text in ".," and m.follows(re.compile(r"\d$")) and m.precedes(re.compile(r"\d")) and m.text == ".":
         return None
-    return {"…": "...", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "’": "'", "‘": "'"}.get(
-        m.text, m.text
-    )
+    straight = {"…": "...", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "’": "'", "‘": "'"}
+    return straight.get(m.text) or WIDE.get(m.text, m.text)
 
 
 @BASIC.rule(r"[^\w\s]|_", PAUSES + QUIET + "'’‘—–-¿¡‑", 0.05, cases=[("{(}a)", "")])

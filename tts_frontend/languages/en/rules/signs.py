@@ -6,6 +6,7 @@ import re
 import unicodedata
 
 from tts_frontend.inventory import Match, RuleSet
+from tts_frontend.languages.common.basic import WIDE
 from tts_frontend.languages.common.chunks import in_electronic
 from tts_frontend.languages.en.lexicon import POWERS, SYMBOLS
 
@@ -215,7 +216,7 @@ def _name_score(m: Match) -> float:
 def symbol(m: Match) -> str | None:
     """Any sign by its name: "&" is "and", "@" is "at"."""
     name = SYMBOLS.get(m.text) or unicodedata.name(m.text, "").lower().replace("-", " ")
-    if not name or unicodedata.category(m.text)[0] in "MC":
+    if not name or m.text in WIDE or unicodedata.category(m.text)[0] in "MC":
         return None
     return re.sub(r"[^a-z ]", "", name) or None
 
