@@ -35,6 +35,7 @@ class ReplyJob:
     max_tokens: int
     said: Callable[[TokenEvent], None]
     ended: Callable[[str], None]  # end, stop, loop, length
+    failed: Callable[[str], None] = lambda message: None  # instead, when decoding went wrong
     opening_ids: list[int] = field(default_factory=list)
     embeddings: bool = False
     sampling: Sampling = field(default_factory=Sampling)
@@ -190,6 +191,11 @@ class ContinuousBatch:
             if self._over(row, reason):
                 leaving[number] = reason or "end"
         self._remove(leaving)
+
+    def abandon(self) -> list[ReplyJob]:
+        """Forget all answers, in whatever state they are; who they were for."""
+        rows, self._rows, self._cache = self._rows, [], None
+        return [row.job for row in rows]
 
     def remove(self, job: ReplyJob) -> None:
         """Stop an answer; nothing more is told of it."""

@@ -13,7 +13,8 @@ from itertools import takewhile
 FIRST_MS = 800  # of a turn before it is recognized the first time, ...
 _GROWTH = 1.25  # ... and how much longer it is each time after: all results cost a few times the last one
 _LEAST_MS = 600
-_SURE = 2  # results with words that make an interruption
+_SURE = 2  # results with words that make an interruption, ...
+_MANY_LETTERS = 6  # ... or one with so many letters
 _SOUNDS = frozenset(
     ("ah", "aha", "eh", "ehm", "er", "hm", "hmm", "huh", "mh", "mhm", "mm", "mmm", "oh", "uh", "uhm", "um")
 )
@@ -55,7 +56,7 @@ class Captions:
 
 
 class WordCheck:
-    """Are there words in speech that may only be a sound? Yes, when two results in a row have some.
+    """Are there words in what may be only a sound? Yes, when two results in a row have some, or one has many.
 
     A hum or a cough gives single letters, or now and then a word that the next result does not confirm.
     """
@@ -67,7 +68,8 @@ class WordCheck:
     def answered(self, text: str) -> bool:
         """A result; whether words are certain now."""
         self.job = None
-        self._found = self._found + 1 if has_words(text) else 0
+        many = sum(map(str.isalpha, text)) >= _MANY_LETTERS
+        self._found = self._found + 1 + many if has_words(text) else 0
         return self._found >= _SURE
 
 

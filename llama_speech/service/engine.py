@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 from llama_speech.loading import LoadedModel
@@ -175,16 +176,28 @@ class LocalEngine:
     def _run(self) -> None:
         """The thread: words first, then answers that begin, then a token of every answer."""
         while self._take_steps():
-            turns, self._turns[:] = self._turns[:], []
-            if turns:
-                self._hear(turns, self._options.language)
-            if self._waiting:
-                self._begin(self._waiting.pop(0))
-            elif self._partials and not turns:
-                self._hear([self._partials.pop(0)], self._options.language)
+            self._guarded(self._listen_and_begin)
             if self._batch.size:
-                with self._metrics.time("decode_step"):
-                    self._batch.step()
+                self._guarded(self._decode)
+
+    def _listen_and_begin(self) -> None:
+        turns, self._turns[:] = self._turns[:], []
+        if turns:
+            self._hear(turns, self._options.language)
+        if self._waiting:
+            self._begin(self._waiting.pop(0))
+        elif self._partials and not turns:
+            self._hear([self._partials.pop(0)], self._options.language)
+
+    def _decode(self) -> None:
+        """A token of every answer; if that fails, those answers fail, and those that come later are made."""
+        try:
+            with self._metrics.time("decode_step"):
+                self._batch.step()
+        except Exception:  # noqa: BLE001 (as below)
+            _log.exception("decoding failed")
+            for job in self._batch.abandon():
+                self._guarded(partial(job.failed, "the language model failed"))
 
     def _take_steps(self) -> bool:
         """Take what others asked for, waiting if there is nothing to do; False at the end."""
@@ -240,6 +253,7 @@ class LocalEngine:
                 max_tokens=command.max_tokens or options.max_answer_tokens,
                 said=writer.said,
                 ended=lambda reason: writer.ended(reason, tokens),
+                failed=writer.failed,
                 opening_ids=self._model.tokenizer.encode(prompt.opening) if prompt.opening else [],
                 embeddings=command.speak and self._voice is not None,
                 sampling=command.sampling,

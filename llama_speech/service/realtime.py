@@ -116,7 +116,7 @@ class Connection:
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
-                if task.exception() is not None:
+                if not isinstance(task.exception(), WebSocketDisconnect | None):  # clients may leave any time
                     _log.error("session %s failed", self._session.id, exc_info=task.exception())
                     self._closing = self._closing or (1011, "internal error")
         finally:

@@ -4,7 +4,7 @@ import asyncio
 import base64
 import json
 import queue
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -84,9 +84,11 @@ async def speech(request: Request) -> Response:
         )
     if not service.engine.voices:
         raise ProtocolError("this server has no voice: use a bundle that speaks", "unsupported_parameter")
-    stream = Spoken(service, text, float(speed), kind)
-    body = stream.events() if events else stream.sound()
-    return StreamingResponse(body, media_type="text/event-stream" if events else _MEDIA[kind])
+    async with service.request_place():
+        stream = Spoken(service, text, float(speed), kind)
+        if events:
+            return StreamingResponse(service.streamed(stream.events()), media_type="text/event-stream")
+        return StreamingResponse(service.streamed(stream.sound()), media_type=_MEDIA[kind])
 
 
 class Spoken:
@@ -99,7 +101,7 @@ class Spoken:
         self._characters = len(text)
         self._reply = service.engine.speak(text, "default", speed, self._products.put)
 
-    async def sound(self) -> AsyncIterator[bytes]:
+    async def sound(self) -> AsyncGenerator[bytes, None]:
         """The sound in its format."""
         try:
             while True:
@@ -116,7 +118,7 @@ class Spoken:
         finally:
             self._reply.stop()
 
-    async def events(self) -> AsyncIterator[str]:
+    async def events(self) -> AsyncGenerator[str, None]:
         """The same as server-sent events."""
         async for data in self.sound():
             if data:

@@ -6,7 +6,7 @@ Answers are decoded in the batch of all sessions.
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,7 +43,8 @@ async def chat_completions(request: Request) -> Response:
         if isinstance(first, Failed):
             raise _fault(first)
         if value.get("stream") is True:
-            return StreamingResponse(_chunks(service, answer, first), media_type="text/event-stream")
+            body = service.streamed(_chunks(service, answer, first))
+            return StreamingResponse(body, media_type="text/event-stream")
         return JSONResponse(await _whole(service, answer, first))
 
 
@@ -120,7 +121,7 @@ async def _whole(service: Service, answer: _Answer, product: Product) -> JsonObj
     return {**_frame(service, "chat.completion"), "choices": [choice], "usage": message.usage}
 
 
-async def _chunks(service: Service, answer: _Answer, product: Product) -> AsyncIterator[str]:
+async def _chunks(service: Service, answer: _Answer, product: Product) -> AsyncGenerator[str, None]:
     """The answer as it comes; a client that leaves ends it."""
     frame, message = _frame(service, "chat.completion.chunk"), _Message()
     try:

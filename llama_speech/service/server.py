@@ -3,9 +3,9 @@
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
 from starlette.responses import JSONResponse
@@ -19,6 +19,7 @@ from llama_speech.voice_activity import VoiceActivity, load_voice_activity
 from speech_core.errors import ProtocolError
 
 Result = TypeVar("Result")
+Streamed = TypeVar("Streamed", str, bytes)
 _LISTENERS = 2  # threads that decode sound and look for speech in it
 _KINDS = {401: "authentication_error", 404: "not_found_error", 429: "rate_limit_error"}
 
@@ -80,6 +81,18 @@ class Service:
         """A place among the requests at work. Raises ProtocolError if all are taken."""
         if self._requests >= self.config.limits.max_requests or self.draining:
             raise ProtocolError("the server is busy: try again later", "rate_limit_exceeded")
+        with self._occupied():
+            yield
+
+    async def streamed(self, body: AsyncGenerator[Streamed, None]) -> AsyncGenerator[Streamed, None]:
+        """The body of a streamed reply, which keeps a place while it is sent."""
+        with self._occupied():
+            async with aclosing(body):
+                async for part in body:
+                    yield part
+
+    @contextmanager
+    def _occupied(self) -> Iterator[None]:
         self._requests += 1
         try:
             yield

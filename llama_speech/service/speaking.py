@@ -80,7 +80,10 @@ class SpeakingThread:
 
     def _run(self) -> None:
         while (step := self._next()) is not None:
-            step()
+            try:
+                step()
+            except Exception:  # noqa: BLE001 (the thread serves all sessions and must go on)
+                _log.exception("a step of the synthesis failed")
 
     def _next(self) -> Callable[[], None] | None:
         with self._changed:

@@ -9,12 +9,13 @@ let socket = null;
 let ready = false;
 let wanted = false;
 let retryMs = 500;
+let retry = 0; // timer
 let talking = false;
 let turnEnded = 0;
 let answering = null;
 let waiting = []; // messages written before the connection was ready
 
-export const page = { sound, items, history, get state() { return find("state").textContent; } };
+export const page = { sound, items, history, get state() { return find("state").textContent; }, drop: () => socket?.close(4000, "dropped") };
 globalThis.page = page;
 
 function show(text, wrong = false) {
@@ -39,6 +40,7 @@ function bubble(id, role) {
 function write(id, role, text) {
   const line = bubble(id, role);
   line.textContent = text;
+  line.classList.remove("waiting");
   line.scrollIntoView({ block: "end" });
   const known = history.find((one) => one.id === id);
   if (known) known.text = text;
@@ -46,7 +48,26 @@ function write(id, role, text) {
 }
 
 function add(id, role, delta) {
-  write(id, role, (items.get(id)?.textContent ?? "") + delta);
+  const line = items.get(id);
+  write(id, role, (line && !line.classList.contains("waiting") ? line.textContent : "") + delta);
+}
+
+// The place of what the user is saying, until its words are known.
+function listening(id) {
+  if (items.has(id)) return;
+  const line = bubble(id, "user");
+  line.textContent = "…";
+  line.classList.add("waiting");
+  line.scrollIntoView({ block: "end" });
+}
+
+// Nothing was said after all: it is shown, but not told again.
+function wordless(id, text) {
+  const place = history.findIndex((one) => one.id === id);
+  if (place >= 0) history.splice(place, 1);
+  const line = bubble(id, "user");
+  line.textContent = text;
+  line.classList.add("waiting");
 }
 
 function note(text) {
@@ -82,14 +103,23 @@ function lost(event) {
   answering = null;
   sound.stop();
   find("stop-button").disabled = true;
+  for (const line of document.querySelectorAll("#talk li.waiting")) if (line.textContent === "…") line.textContent = "(connection lost)";
   if (!wanted) return show("not connected");
   if (event.code === 1008) {
     wanted = false;
     return show(event.reason || "the server refused the connection", true);
   }
   show(`connection lost, trying again in ${Math.round(retryMs / 100) / 10} s`, true);
-  setTimeout(() => wanted && connect(), retryMs);
+  retry = setTimeout(connect, retryMs);
   retryMs = Math.min(2 * retryMs, 8000);
+}
+
+// Back on the network: there is no need to wait.
+function hurry() {
+  if (wanted && socket?.readyState === WebSocket.CLOSED) {
+    clearTimeout(retry);
+    connect();
+  }
 }
 
 function start(session) {
@@ -122,14 +152,15 @@ function interrupt() {
 
 const takers = {
   "session.created": ({ session }) => start(session),
-  "input_audio_buffer.speech_started": () => { interrupt(); show("listening: you speak"); },
+  "input_audio_buffer.speech_started": ({ item_id }) => { interrupt(); listening(item_id); show("listening: you speak"); },
   "input_audio_buffer.speech_stopped": () => { turnEnded = performance.now(); show("thinking"); },
-  "conversation.item.added": ({ item }) => { if (item.role === "user" && !items.has(item.id)) bubble(item.id, "user").textContent = "…"; },
-  "conversation.item.input_audio_transcription.delta": ({ item_id, delta }) => {
-    if (items.get(item_id)?.textContent === "…") items.get(item_id).textContent = "";
-    add(item_id, "user", delta);
+  "conversation.item.added": ({ item }) => { if (item.role === "user") listening(item.id); },
+  "conversation.item.input_audio_transcription.delta": ({ item_id, delta }) => add(item_id, "user", delta),
+  "conversation.item.input_audio_transcription.completed": ({ item_id, transcript }) => {
+    if (transcript) write(item_id, "user", transcript);
+    else wordless(item_id, "(no words)");
   },
-  "conversation.item.input_audio_transcription.completed": ({ item_id, transcript }) => write(item_id, "user", transcript || "(no words)"),
+  "conversation.item.input_audio_transcription.failed": ({ item_id, error }) => wordless(item_id, `(${error.message})`),
   "response.created": ({ response }) => { answering = response.id; retryMs = 500; find("stop-button").disabled = false; },
   "response.output_text.delta": ({ item_id, delta }) => { measure("first text"); add(item_id, "assistant", delta); show("answering"); },
   "response.output_audio_transcript.delta": ({ item_id, delta }) => { add(item_id, "assistant", delta); },
@@ -165,6 +196,7 @@ async function toggleTalking() {
   if (talking) {
     talking = false;
     sound.mute();
+    find("level").value = 0;
     show(ready ? "connected" : "not connected");
   } else {
     try {
@@ -184,7 +216,15 @@ async function toggleTalking() {
 }
 
 find("talk-button").onclick = toggleTalking;
-find("stop-button").onclick = () => { if (answering) send({ type: "response.cancel" }); interrupt(); find("stop-button").disabled = true; };
+function stopAnswer() {
+  if (answering) send({ type: "response.cancel" });
+  interrupt();
+  find("stop-button").disabled = true;
+}
+
+find("stop-button").onclick = stopAnswer;
+document.onkeydown = (event) => { if (event.key === "Escape") stopAnswer(); };
+globalThis.addEventListener("online", hurry);
 find("write").onsubmit = async (event) => {
   event.preventDefault();
   const text = find("text").value.trim();

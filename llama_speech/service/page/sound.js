@@ -19,6 +19,7 @@ export function fromBase64(text) {
 export class Sound {
   constructor() {
     this.context = null;
+    this.input = null; // context of the microphone
     this.stream = null;
     this.playing = new Map(); // item id -> { sources, start, samples }
     this.end = 0;
@@ -35,9 +36,16 @@ export class Sound {
     await this.open();
     const echo = { echoCancellation: true, noiseSuppression: true, autoGainControl: true, channelCount: 1 };
     this.stream = await navigator.mediaDevices.getUserMedia({ audio: echo });
-    await this.context.audioWorklet.addModule(new URL("microphone.js", import.meta.url));
-    this.source = this.context.createMediaStreamSource(this.stream);
-    this.node = new AudioWorkletNode(this.context, "microphone", { numberOfOutputs: 0 });
+    try {
+      this.input = this.context;
+      this.source = this.input.createMediaStreamSource(this.stream);
+    } catch { // some browsers take a microphone only at its own rate: the worklet then changes it
+      this.input = new AudioContext();
+      await this.input.resume();
+      this.source = this.input.createMediaStreamSource(this.stream);
+    }
+    await this.input.audioWorklet.addModule(new URL("microphone.js", import.meta.url));
+    this.node = new AudioWorkletNode(this.input, "microphone", { numberOfOutputs: 0 });
     this.node.port.onmessage = ({ data }) => heard(data.pcm, data.level);
     this.source.connect(this.node);
   }
@@ -45,6 +53,7 @@ export class Sound {
   mute() {
     this.stream?.getTracks().forEach((track) => track.stop());
     this.source?.disconnect();
+    if (this.input !== this.context) this.input?.close();
     this.stream = null;
   }
 

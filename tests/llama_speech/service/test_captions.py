@@ -75,4 +75,6 @@ def test_sounds_are_no_words(text):
 
 def test_words_are_certain_when_two_results_have_some():
     check = WordCheck()
-    assert [check.answered(text) for text in ("stop", "H", "stop", "stop it")] == [False, False, False, True]
+    assert [check.answered(text) for text in ("stop", "H", "stop", "stop")] == [False, False, False, True]
+    assert WordCheck().answered("stop it")  # many letters
+    assert not WordCheck().answered("mhm uh hmm")
