@@ -114,7 +114,8 @@ def read_bundle(folder: str | os.PathLike[str] | None = None, verify: bool = Tru
             f"{_described(folder, path)} is not a folder: name a bundle with --model or {ENVIRONMENT}"
         )
     if not (path / MANIFEST).is_file():
-        raise BundleError(f"{path} is not a bundle: it has no {MANIFEST}")
+        hint = ", and looks like a Llama: name it with --llama" if (path / "tokenizer.json").is_file() else ""
+        raise BundleError(f"{path} is not a bundle: it has no {MANIFEST}{hint}")
     try:
         manifest = read_json(path / MANIFEST)
     except CheckpointError as error:

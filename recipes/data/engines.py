@@ -59,13 +59,12 @@ def _with_processes(function: Callable[[Task], Result], tasks: Sequence[Task], j
 
 def _start_worker() -> None:
     """One thread each: the processes are the parallelism."""
-    import torch
-
+    os.environ["OMP_NUM_THREADS"] = "1"
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
     from recipes.data.parallel import configure_logging
 
     configure_logging()
-    torch.set_num_threads(1)
-    os.environ["OMP_NUM_THREADS"] = "1"
 
 
 class _Unpickler(pickle.Unpickler):

@@ -121,6 +121,9 @@ def test_missing_bundles(tmp_path, monkeypatch):
         read_bundle(tmp_path / "nowhere")
     with pytest.raises(BundleError, match=r"is not a bundle: it has no bundle\.json"):
         read_bundle(tmp_path)
+    (tmp_path / "tokenizer.json").write_text("{}")
+    with pytest.raises(BundleError, match="looks like a Llama: name it with --llama"):
+        read_bundle(tmp_path)
     monkeypatch.setenv("LLAMA_SPEECH_BUNDLE", str(tmp_path / "gone"))
     with pytest.raises(BundleError, match="gone of LLAMA_SPEECH_BUNDLE is not a folder"):
         read_bundle()

@@ -100,7 +100,7 @@ def test_folders_that_do_not_fit_get_one_line(command, tiny_stack, capsys, tmp_p
 
     clip = str(SAMPLES[2])
     assert main([*command, clip, "--model", str(tiny_stack.llama), "--llama", str(tiny_stack.llama)]) == 1
-    assert capsys.readouterr().err.endswith("is not a bundle: it has no bundle.json\n")
+    assert capsys.readouterr().err.endswith("looks like a Llama: name it with --llama\n")
     other = TinyLlama(d_model=64, num_heads=4).save(tmp_path / "other")
     assert main([*command, clip, "--model", str(tiny_stack.bundle), "--llama", str(other)]) == 1
     error = capsys.readouterr().err
