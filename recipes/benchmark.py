@@ -29,6 +29,7 @@ import numpy as np
 
 from recipes import options
 from recipes.benchmark_encoders import ENCODERS, OURS, TASKS
+from recipes.benchmark_scoring import scoring_lines, scoring_rows
 from recipes.benchmark_voice import (
     READERS,
     SYSTEMS,
@@ -51,7 +52,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SAMPLES = ROOT / "samples"
 SAMPLE_RATE_HZ = 16000
 PAUSE_S = 0.5  # between two clips
-PARTS = ("transcribe", "train", "speak", "read")
+PARTS = ("transcribe", "train", "speak", "read", "score")
 LONG_MIN = 30.0  # audio this long is measured once, whatever --repeats says
 
 
@@ -77,6 +78,7 @@ class RunConfig:
     codebooks_per_step: int = option(
         4, "codebooks whose loss a BEST-RQ step computes, as in training; 0 = all"
     )
+    pairs: int = option(100_000, "utterance pairs to score")
     speakers: tuple[str, ...] = option(SYSTEMS, "who speaks sentences: llama-speech, peers")
     token_ms: float = option(40.0, "milliseconds from one token of the Llama to the next, while it speaks")
     readers: tuple[str, ...] = option(READERS, "who reads a long text")
@@ -294,7 +296,7 @@ def print_tables(result: dict[str, Any]) -> None:
         print(
             f"{head}  {speed}  {cpu}  {row['parameters'] / 1e6:.1f} M  peak {row['peak_memory_mib']:.0f} MiB"
         )
-    for line in voice_lines(result["speaking"], result["reading"]):
+    for line in [*voice_lines(result["speaking"], result["reading"]), *scoring_lines(result["scoring"])]:
         print(line)
 
 
@@ -306,6 +308,7 @@ def measure_parts(config: RunConfig) -> dict[str, list[dict[str, Any]]]:
             "training": training_rows(config) if "train" in config.parts else [],
             "speaking": speaking_rows(config) if "speak" in config.parts else [],
             "reading": reading_rows(config) if "read" in config.parts else [],
+            "scoring": scoring_rows(config.pairs) if "score" in config.parts else [],
         }
 
 

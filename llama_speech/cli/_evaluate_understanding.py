@@ -175,7 +175,7 @@ def manifests_of(args: argparse.Namespace) -> list[Path]:
     from llama_speech.evaluation.datasets import expand_paths
 
     data_dir = os.environ.get("LLAMA_SPEECH_DATA")
-    return expand_paths(args.data, Path(data_dir) if data_dir else None)
+    return expand_paths(args.data, Path(data_dir) if data_dir else None, cache_folder(args))
 
 
 def announce(one: "EvalSet", which: str = "") -> None:

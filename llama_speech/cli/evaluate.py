@@ -27,6 +27,7 @@ from speech_core.errors import InputError
 if TYPE_CHECKING:
     from llama_speech.evaluation.asr import AsrResult
     from llama_speech.evaluation.datasets import EvalSet
+    from llama_speech.evaluation.ours import SharedModel
     from llama_speech.evaluation.peers import Recognizer
 
 logger = logging.getLogger(__name__)
@@ -78,11 +79,15 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[],
         metavar="PATH",
-        help="manifests, folders with one (dev.jsonl), or folders of such folders; names are looked up below "
-        "$LLAMA_SPEECH_DATA too",
+        help="manifests (also NeMo's), folders with one (dev.jsonl), folders of such folders, lhotse's cuts; "
+        "names are looked up below $LLAMA_SPEECH_DATA too. Public test sets by name, with =FOLDER if they "
+        "are elsewhere: librispeech:test-other, mls:english, voxpopuli:en, fleurs:hi, fleurs:all with -l all",
     )
     group.add_argument(
-        "-l", "--language", default="en", help="only items of this language (code; default: en)"
+        "-l",
+        "--language",
+        default="en",
+        help="only items of this language (code; default: en); all: a set for each",
     )
     group.add_argument("--limit", type=positive, metavar="N", help="at most N items of each set")
     group.add_argument(
@@ -163,24 +168,40 @@ def _evaluate(args: argparse.Namespace) -> "AsrResult":
     from llama_speech.evaluation.scores import BootstrapConfig
 
     cache_dir = args.cache_dir or default_cache_dir() / "evaluation"
-    recognizers, num_subjects = _recognizers(args)
+    loaded: dict[str, SharedModel] = {}
+    first = "en" if args.language == "all" else args.language
+    by_language = {
+        first: _recognizers(args, first, loaded)
+    }  # what is wrong with a peer shows before the data
+    sets = _sets(args)
+    for language in dict.fromkeys(one.language or first for one in sets):
+        if language not in by_language:
+            by_language[language] = _recognizers(args, language, loaded)
+    num_subjects = next(iter(by_language.values()))[1]
     config = AsrConfig(
         cache_dir / "transcripts",
         bootstrap=BootstrapConfig(resamples=args.resamples, seed=args.seed),
         num_subjects=num_subjects,
     )
-    result = evaluate_asr(_sets(args), recognizers, config, None if args.quiet else progress_to)
+    result = evaluate_asr(
+        sets, lambda one: by_language[one.language or first][0], config, None if args.quiet else progress_to
+    )
     if args.no_speech:
         minutes = args.no_speech_minutes
         files = make_no_speech_files(cache_dir / "no-speech", minutes, args.music, args.seed)
         report = None if args.quiet else progress_to("audio without speech")
-        found = evaluate_no_speech(files, minutes, recognizers, config.cache_dir, report)
+        found = evaluate_no_speech(
+            files, minutes, next(iter(by_language.values()))[0], config.cache_dir, report
+        )
         result = replace(result, no_speech=found)
     return result
 
 
 def _sets(args: argparse.Namespace) -> "list[EvalSet]":
     """Read the test sets and say what each leaves out."""
+    from dataclasses import replace
+
+    from llama_speech.default_llama import cache_dir as default_cache_dir
     from llama_speech.evaluation.datasets import expand_paths, read_set
 
     if not args.data:
@@ -188,10 +209,14 @@ def _sets(args: argparse.Namespace) -> "list[EvalSet]":
     if args.no_model and not args.peer:
         raise UsageError("--no-model without --peer leaves nothing to score")
     data_dir = os.environ.get("LLAMA_SPEECH_DATA")
-    manifests = expand_paths(args.data, Path(data_dir) if data_dir else None)
+    cache_dir = args.cache_dir or default_cache_dir() / "evaluation"
+    manifests = expand_paths(args.data, Path(data_dir) if data_dir else None, cache_dir)
     sets = []
-    for manifest in manifests:
-        one = read_set(manifest, args.language, args.limit)
+    chosen = [(manifest, code) for manifest in manifests for code in _languages(args.language, manifest)]
+    for manifest, code in chosen:
+        one = read_set(manifest, code, args.limit)
+        if args.language == "all":
+            one = replace(one, name=f"{one.name.removesuffix('-all')}-{code}")
         reasons = "".join(f"; {count} {reason}" for reason, count in one.dropped.items())
         print(
             f"{one.name}: {len(one.items)} items, {sum(one.dropped.values())} left out{reasons}",
@@ -204,13 +229,25 @@ def _sets(args: argparse.Namespace) -> "list[EvalSet]":
     return sets
 
 
-def _recognizers(args: argparse.Namespace) -> "tuple[list[Recognizer], int]":
-    """Return the systems, those under test first, and how many those are."""
+def _languages(language: str, manifest: Path) -> list[str]:
+    """The languages to score of a manifest: the chosen one, or all it states."""
+    from llama_speech.evaluation.datasets import languages_of
+
+    return languages_of(manifest) if language == "all" else [language]
+
+
+def _recognizers(
+    args: argparse.Namespace, language: str, loaded: "dict[str, SharedModel]"
+) -> "tuple[list[Recognizer], int]":
+    """Return the systems for a language, those under test first, and how many those are.
+
+    loaded: what `load_modes` keeps, so that all languages share the weights.
+    """
     from llama_speech.evaluation.ours import OurOptions, load_modes
     from llama_speech.evaluation.peers import PeerOptions, make_peer
 
     threads = args.threads or os.cpu_count() or 1
-    options = PeerOptions(args.language, threads)
+    options = PeerOptions(language, threads)
     key = os.environ.get("OPENAI_API_KEY")
     peers = [make_peer(name, options, key) for name in args.peer]
     if args.no_model:
@@ -221,11 +258,11 @@ def _recognizers(args: argparse.Namespace) -> "tuple[list[Recognizer], int]":
         device=args.device,
         dtype=args.dtype,
         threads=threads,
-        language=args.language,
+        language=language,
         batch_size=args.batch_size,
         vad=args.vad,
     )
-    modes = load_modes(ours, tuple(dict.fromkeys(args.mode or ["llama"])))
+    modes = load_modes(ours, tuple(dict.fromkeys(args.mode or ["llama"])), loaded)
     return [*modes, *peers], len(modes)
 
 

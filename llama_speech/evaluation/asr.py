@@ -90,6 +90,7 @@ class SystemResult:
     by_length: list[GroupScore]
     by_speaker: list[GroupScore]
     by_pace: list[GroupScore]
+    by_noise: list[GroupScore] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,7 @@ class SetResult:
     dropped: dict[str, int]
     systems: list[SystemResult]
     items: list[ItemResult]
+    language: str | None = None
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,7 @@ class AsrResult:
     no_speech: list[NoSpeechResult] = field(default_factory=list)
 
 
+RecognizersFor = Callable[[EvalSet], Sequence[Recognizer]]
 ProgressTo = Callable[[str], Callable[[int, int], None]]  # label -> (done, all) -> None
 
 
@@ -169,6 +172,16 @@ def length_group(words: int) -> str:
     if index == len(LENGTH_EDGES) - 1:
         return f"{LENGTH_EDGES[-1]}+ words"
     return f"{LENGTH_EDGES[index]}-{LENGTH_EDGES[index + 1] - 1} words"
+
+
+def noise_group(item: EvalItem) -> str:
+    """The group of an item by what its record says of noise: its kind, and its level in steps of 5 dB."""
+    more = {**(item.more.get("extra") or {}), **item.more}
+    kind, snr_db = more.get("noise"), more.get("snr_db")
+    if snr_db is None:
+        return str(kind) if kind is not None else "not stated"
+    low = 5 * int(float(snr_db) // 5)
+    return f"{low} to {low + 5} dB{f', {kind}' if kind is not None else ''}"
 
 
 def top_confusions(confusions: Confusions, top: int) -> dict[str, list[list[str | int]]]:
@@ -241,6 +254,7 @@ class _SetWork:
             by_length=group_scores(counts, [length_group(int(words)) for words in counts[:, 3]]),
             by_speaker=group_scores(counts, [item.speaker or "unknown" for item in self.eval_set.items]),
             by_pace=group_scores(counts, self._paces()),
+            by_noise=group_scores(counts, [noise_group(item) for item in self.eval_set.items]),
         )
 
     def _paces(self) -> list[str]:
@@ -287,6 +301,7 @@ def _score_set(work: _SetWork, recognizers: Sequence[Recognizer]) -> SetResult:
         dropped=work.eval_set.dropped,
         systems=systems,
         items=work.item_results(),
+        language=work.eval_set.language,
     )
 
 
@@ -309,32 +324,36 @@ def _pool(
 
 def evaluate_asr(
     sets: Sequence[EvalSet],
-    recognizers: Sequence[Recognizer],
+    recognizers: Sequence[Recognizer] | RecognizersFor,
     config: AsrConfig,
     progress: ProgressTo | None = None,
 ) -> AsrResult:
     """Return every score of every system on every set; texts known to the cache are not made again.
 
+    recognizers: for all sets, or a function that gives those for a set, of the same names everywhere.
     Raises ConfigError when there is nothing to run or two systems or sets share a name.
     """
-    names = [recognizer.name for recognizer in recognizers]
+    chosen = [list(recognizers(one) if callable(recognizers) else recognizers) for one in sets]
+    names = [recognizer.name for recognizer in chosen[0]] if chosen else []
+    if any([recognizer.name for recognizer in own] != names for own in chosen):
+        raise ConfigError(f"every set needs the same systems: {', '.join(names)}")
     for kind, values in (("system", names), ("set", [s.name for s in sets])):
         if not values or len(set(values)) != len(values):
             raise ConfigError(
                 f"needs at least one {kind}, each with its own name; got {', '.join(values) or 'none'}"
             )
     works = [_SetWork.start(eval_set, config) for eval_set in sets]
-    for recognizer in recognizers:  # one system after the other, so that one model is in memory at work
-        for work in works:
-            report = progress(f"{recognizer.name} on {work.eval_set.name}") if progress else None
+    for place, name in enumerate(names):  # one after the other, so that one model is in memory at work
+        for work, own in zip(works, chosen, strict=True):
+            report = progress(f"{name} on {work.eval_set.name}") if progress else None
             paths = [item.audio for item in work.eval_set.items]
-            work.add(recognizer.name, transcribe_files(recognizer, paths, config.cache_dir, report))
+            work.add(name, transcribe_files(own[place], paths, config.cache_dir, report))
     pooled, pooled_against = _pool(works, names, config)
     return AsrResult(
         task="asr",
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         machine=machine_text(),
-        sets=[_score_set(work, recognizers) for work in works],
+        sets=[_score_set(work, own) for work, own in zip(works, chosen, strict=True)],
         pooled=pooled,
         pooled_against=pooled_against,
     )

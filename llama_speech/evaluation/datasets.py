@@ -1,5 +1,5 @@
 """Test sets for evaluation: a folder with a manifest, or a manifest file, read into items with a count of
-what is left out.
+what is left out. Public corpora by name and lhotse's cuts: corpora.py makes manifests of them.
 
 A manifest is JSONL, one object a line. Field names of this project (`audio`, `text`, `language`, `speaker`,
 `duration` or `duration_s`) and of NeMo (`audio_filepath`) are known. Paths are relative to the manifest.
@@ -43,6 +43,7 @@ class EvalSet:
     manifest: Path
     items: tuple[EvalItem, ...]
     dropped: dict[str, int]
+    language: str | None = None  # of all items; None: not chosen
 
 
 def find_manifest(path: Path) -> Path:
@@ -59,16 +60,28 @@ def find_manifest(path: Path) -> Path:
     )
 
 
-def expand_paths(names: Sequence[str], data_dir: Path | None = None) -> list[Path]:
+def expand_paths(
+    names: Sequence[str], data_dir: Path | None = None, cache_dir: Path | None = None
+) -> list[Path]:
     """Return the manifests a user means: each a manifest, a folder with one, or a folder of such folders.
+
+    With `cache_dir` also a public corpus by its name or a file of lhotse's cuts, made into a manifest there.
 
     A name that does not exist here is looked up below `data_dir`. Raises InputError when nothing is found.
     """
+    from llama_speech.evaluation.corpora import corpus_manifest, is_lhotse, is_named, lhotse_manifest
+
     found: list[Path] = []
     for name in names:
+        if cache_dir is not None and is_named(name):
+            found.append(corpus_manifest(name, data_dir, cache_dir))
+            continue
         path = Path(name)
         if not path.exists() and data_dir is not None:
             path = data_dir / name
+        if cache_dir is not None and is_lhotse(path):
+            found.append(lhotse_manifest(path, cache_dir))
+            continue
         inner = sorted(folder for folder in path.glob("*") if folder.is_dir()) if path.is_dir() else []
         if path.is_dir() and not _manifest_in(path) and any(_manifest_in(folder) for folder in inner):
             found += [folder for folder in inner if _manifest_in(folder)]
@@ -143,7 +156,9 @@ def read_set(
         if target is not None:
             translated = (record.get("translation") or {}).get(target)
             record = {**record, "transcript": record.get("text"), "text": translated}
-        if record.get("text") is None:
+        if record.get("missing_audio"):
+            dropped["the corpus lists it, its sound is not there"] += 1
+        elif record.get("text") is None:
             dropped[f"no translation into {target}" if target else "no reference text"] += 1
         elif language and record.get("language") not in (None, language):
             dropped[f"language is not {language}"] += 1
@@ -155,4 +170,4 @@ def read_set(
                 raise InputError(f"{manifest}:{number}: the id {item.id} comes twice")
             items[item.id] = item
     name = manifest.parent.name if manifest.name in MANIFEST_NAMES else manifest.stem
-    return EvalSet(name, manifest, tuple(items.values()), dict(dropped))
+    return EvalSet(name, manifest, tuple(items.values()), dict(dropped), language)

@@ -62,15 +62,17 @@ def folder_digest(folder: Path) -> str:
 class SharedModel:
     """The loaded model, which several modes of it use."""
 
-    def __init__(self, options: OurOptions) -> None:
-        """Keep the options; nothing is loaded yet."""
-        self.options = options
+    def __init__(self, options: OurOptions, like: "SharedModel | None" = None) -> None:
+        """Keep the options; nothing is loaded yet. like: another whose weights are used."""
+        self.options, self._like = options, like
 
     @cached_property
     def model(self) -> "SpeechLlama":
         """The model, loaded at the first use."""
         from llama_speech.api import load
 
+        if self._like is not None:
+            return self._like.model
         chosen = self.options
         return load(chosen.bundle, chosen.llama, chosen.device, chosen.dtype, chosen.threads)
 
@@ -131,7 +133,11 @@ class OurModel:
         return [result.text for result in results]
 
 
-def load_modes(options: OurOptions, modes: Sequence[str]) -> list[OurModel]:
-    """Return one system for each mode, with one model between them."""
-    shared = SharedModel(options)
+def load_modes(
+    options: OurOptions, modes: Sequence[str], loaded: "dict[str, SharedModel] | None" = None
+) -> list[OurModel]:
+    """Return one system for each mode, with one model between them and all calls that share `loaded`."""
+    known = loaded if loaded is not None else {}
+    like = next(iter(known.values()), None)
+    shared = known.setdefault(options.language, SharedModel(options, like))
     return [OurModel(shared, mode) for mode in modes]

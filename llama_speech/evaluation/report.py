@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 
 from llama_speech.evaluation.asr import FASTEST_CHARS_PER_S, TOO_FAST, AsrResult, SetResult, SystemResult
+from llama_speech.evaluation.paper import SYSTEMS as PAPER_SYSTEMS
+from llama_speech.evaluation.paper import paper_rows, system_names
 from llama_speech.evaluation.scores import Comparison, Score
 
 MAX_EXAMPLES = 8  # confusions shown per kind
@@ -157,6 +159,59 @@ def _no_speech(result: AsrResult) -> str:
     return markdown_table(["audio", "minutes", *(f"{name}: words" for name in systems)], rows)
 
 
+def _groups(result: AsrResult) -> str:
+    """Error rates by length, worst speakers and noise, of all sets together; nothing for a single group."""
+    text = ""
+    for key, title in (
+        ("by_length", "words of the reference"),
+        ("by_speaker", "speaker"),
+        ("by_noise", "noise"),
+    ):
+        errors: dict[tuple[str, str], float] = {}
+        units: dict[str, int] = {}
+        for one in result.sets:
+            for place, system in enumerate(one.systems):
+                for group in getattr(system, key):
+                    name = (group.group, system.name)
+                    errors[name] = errors.get(name, 0.0) + (group.rate or 0.0) * group.reference_units
+                    if place == 0:
+                        units[group.group] = units.get(group.group, 0) + group.reference_units
+        names = [system.name for system in result.sets[0].systems]
+        groups = [group for group, number in units.items() if number]
+        if len(groups) < 2:
+            continue
+        if key == "by_speaker":
+            groups = sorted(groups, key=lambda group: -errors[group, names[0]] / units[group])[:MAX_EXAMPLES]
+        rows = [
+            [
+                group,
+                str(units[group]),
+                *(percent(errors.get((group, name), 0.0) / units[group]) for name in names),
+            ]
+            for group in groups
+        ]
+        title = f"By {title}" if key != "by_speaker" else f"Worst speakers of {len(units)}"
+        text += f"## {title}\n\n{markdown_table(['group', 'units', *names], rows)}\n"
+    return text
+
+
+def _paper(result: AsrResult) -> str:
+    """The paper's Table 31 beside sets that match; nothing otherwise."""
+    rates = [
+        (
+            one.name,
+            one.language,
+            {s.name: {m: score.rate for m, score in s.scores.items()} for s in one.systems},
+        )
+        for one in result.sets
+    ]
+    rows = paper_rows(rates)
+    if not rows:
+        return ""
+    header = ["WER or CER, %", *system_names(rates), *(f"paper: {name}" for name in PAPER_SYSTEMS)]
+    return f"## The paper (Table 31)\n\n{markdown_table(header, rows)}"
+
+
 def to_markdown(result: AsrResult) -> str:
     """Return the report for people: tables of rates, differences, errors, speed, confusions, and every
     signature.
@@ -176,6 +231,7 @@ def to_markdown(result: AsrResult) -> str:
     rows = [row for one in result.sets for row in _errors(one)]
     parts.append(f"## Errors by kind ({metrics[0]})\n\n{markdown_table(header, rows)}")
     parts.append("## Items\n\n" + "".join(f"- {dropped_text(one)}\n" for one in result.sets))
+    parts += [part for part in (_groups(result), _paper(result)) if part]
     parts.append(f"## Speed\n\n{_speed(result)}")
     if result.no_speech:
         parts.append(f"## Words where nothing is said\n\n{_no_speech(result)}")

@@ -1,10 +1,13 @@
 """Recognition evaluated end to end over real programs: counts worked out by hand."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from llama_speech.evaluation.asr import AsrConfig, evaluate_asr, group_scores, length_group
-from llama_speech.evaluation.datasets import read_set
+from llama_speech.evaluation.asr import AsrConfig, evaluate_asr, group_scores, length_group, noise_group
+from llama_speech.evaluation.datasets import EvalItem, read_set
 from llama_speech.evaluation.report import to_markdown
 from llama_speech.evaluation.scores import BootstrapConfig
 from speech_core.errors import ConfigError
@@ -129,3 +132,28 @@ def test_length_groups(words, group):
 def test_groups_without_words_have_no_rate():
     found = group_scores(np.array([[0, 0, 1, 0], [1, 0, 0, 2]]), ["a", "b"])
     assert [(group.group, group.rate) for group in found] == [("a", None), ("b", 0.5)]
+
+
+@pytest.mark.parametrize(
+    ("record", "group"),
+    [
+        ({}, "not stated"),
+        ({"noise": "music"}, "music"),
+        ({"snr_db": 12.5}, "10 to 15 dB"),
+        ({"snr_db": -0.5, "noise": "babble"}, "-5 to 0 dB, babble"),
+        ({"extra": {"snr_db": 20}}, "20 to 25 dB"),
+    ],
+)
+def test_items_are_grouped_by_noise(record, group):
+    item = EvalItem("1", Path("a.wav"), "x", "en", None, None, record)
+    assert noise_group(item) == group
+
+
+def test_systems_may_differ_by_set_but_not_in_name(small_set, good, bad, tmp_path):
+    one = read_set(small_set)
+    other = replace(one, name="other")
+    config = AsrConfig(tmp_path / "cache", bootstrap=BootstrapConfig(resamples=20))
+    with pytest.raises(ConfigError, match="same systems"):
+        evaluate_asr([one, other], lambda eval_set: [good if eval_set is one else bad], config)
+    result = evaluate_asr([one, other], lambda eval_set: [good], config)
+    assert [found.language for found in result.sets] == ["en", "en"]
