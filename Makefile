@@ -7,6 +7,8 @@ TORCH ?= torch==2.13.0
 TORCH_FLAGS ?=
 PIP_FLAGS ?= --quiet --disable-pip-version-check --no-input --prefer-binary
 ARGS ?=
+# How much `make fuzz` tries.
+EXAMPLES ?= 3000
 # How tests are spread over the processor cores; WORKERS= runs them one after the other.
 WORKERS ?= -n logical --maxprocesses 8 --dist loadgroup
 
@@ -16,7 +18,7 @@ INSTALL := $(BIN)/python -m pip install $(PIP_FLAGS) --no-build-isolation
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo install dev test test-fast test-clients lint check bench report docs docs-test format clean
+.PHONY: help demo install dev test test-fast test-clients fuzz soak lint check bench report docs docs-test format clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/:.*  ## /|/' | \
@@ -38,6 +40,13 @@ test-fast: .venv/.dev  ## tests that need neither a network nor weights
 test-clients: .venv/.clients  ## stock clients against the service: Node clients of OpenAI, LiveKit, Pipecat
 	@LLAMA_SPEECH_NODE=.venv/node LLAMA_SPEECH_KITS=.venv/kits/bin/python $(BIN)/python -m pytest \
 		tests/llama_speech/service/test_stock_clients.py $(ARGS)
+
+fuzz: .venv/.clients  ## long fuzzing of the service: events, frames, bodies, recordings (EXAMPLES=3000)
+	@FUZZ_EXAMPLES=$(EXAMPLES) LLAMA_SPEECH_KITS=.venv/kits/bin/python $(BIN)/python -m pytest $(WORKERS) \
+		tests/llama_speech/service/test_fuzz_*.py $(ARGS)
+
+soak: .venv/.dev  ## looping sessions for an hour: no answer reaches another, memory stays flat (ARGS="--minutes 5")
+	@$(BIN)/python -m tests.llama_speech.service.soak $(ARGS)
 
 lint: .venv/.dev  ## format, lint and types
 	$(BIN)/ruff format --check .

@@ -125,7 +125,28 @@ def test_a_busy_engine_refuses(tiny_model):
     engine = LocalEngine(tiny_model.parts.loaded, (), None, EngineOptions(max_waiting=0))
     try:
         assert engine.voices == ()
-        assert ask(engine) == [Failed("the server is busy")]
+        assert ask(engine) == [Failed("the server is busy", "rate_limit_exceeded")]
         assert recognize(engine, tone(300, 0.5)) == ("", "the server is busy")
     finally:
         engine.close()
+
+
+def test_an_answer_whose_listener_fails_ends_alone(engine):
+    """Nothing that goes wrong in one answer stops the thread that serves all."""
+
+    def produced(product):
+        raise ValueError("nobody listens")
+
+    engine.reply("bad", StartReply(1, (Message("user", "hello"),), None, False), produced)
+    engine.reply("bad", StartReply(2, (Message("user", "hello"),), None, True), produced)
+    assert text_of(ask(engine, "hello"))
+
+
+def test_when_decoding_fails_the_answers_of_the_moment_fail(engine, monkeypatch):
+    def broken():
+        raise RuntimeError("out of memory")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(engine._batch, "step", broken)
+        assert isinstance(ask(engine, "hello")[-1], Failed)
+    assert isinstance(ask(engine, "hello")[-1], Finished)

@@ -16,6 +16,7 @@ from llama_speech.service.outbox import JudgeTurn, Recognize, StartReply
 from llama_speech.service.protocol import CLIENT_EVENTS, event_id_of, read_event
 from speech_core.errors import ProtocolError
 from tests.llama_speech.service.helpers import SILENCE, SPEECH, Driven, kinds, sound
+from tests.llama_speech.service.json_fuzz import ANY_JSON, NAMES, damaged
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "0"))
 LONG = {"max_examples": EXAMPLES, "derandomize": False} if EXAMPLES else {}
@@ -182,29 +183,6 @@ class Client(RuleBasedStateMachine):
 Client.TestCase.settings = settings(max_examples=25, stateful_step_count=40, **LONG)
 TestAnyOrder = Client.TestCase
 
-ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=12)  # halves of surrogate pairs too
-LEAVES = (
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.sampled_from([0, -1, 2**63, 10**400, 1e308, float("inf"), float("nan")])
-    | ANY_TEXT
-    | st.sampled_from(
-        ["", "auto", "none", "audio", "text", "user", "server_vad", "item_1", PCM, "x" * 70_000]
-    )
-)
-WORDS = """
-type id item item_id session response audio input output format voice speed tools tool_choice name content
-role text transcript arguments call_id turn_detection modalities output_modalities metadata conversation
-audio_end_ms content_index previous_item_id response_id event_id max_output_tokens truncation prompt
-instructions transcription language include tracing idle_timeout_ms
-"""
-NAMES = st.sampled_from(WORDS.split())
-ANY_JSON = st.recursive(
-    LEAVES,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES | ANY_TEXT, inner, max_size=4),
-    max_leaves=8,
-)
 VALID = [
     *({"type": "conversation.item.create", "item": item, "previous_item_id": "root"} for item in ITEMS),
     *({"type": "session.update", "session": change} for change in CHANGES),
@@ -216,28 +194,6 @@ VALID = [
 ]
 
 
-@st.composite
-def near_events(draw):
-    """A valid event with up to three places replaced by something else."""
-    event = json.loads(json.dumps(draw(st.sampled_from(VALID))))
-    for _ in range(draw(st.integers(0, 3))):
-        target = event
-        while True:
-            keys = list(target) if isinstance(target, dict) else list(range(len(target)))
-            if not keys:
-                break
-            key = draw(st.sampled_from(keys))
-            inner = target[key]
-            if isinstance(inner, dict | list) and draw(st.booleans()):
-                target = inner
-                continue
-            target[key] = draw(ANY_JSON)
-            break
-        if isinstance(target, dict) and draw(st.booleans()):
-            target[draw(NAMES)] = draw(ANY_JSON)
-    return event
-
-
 def wild_events():
     """An event of a known type whose fields are anything."""
     fields = st.dictionaries(NAMES, ANY_JSON, max_size=5)
@@ -247,7 +203,7 @@ def wild_events():
 
 
 @settings(max_examples=250, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], **LONG)
-@given(st.lists(near_events() | wild_events(), min_size=1, max_size=6))
+@given(st.lists(damaged(VALID) | wild_events(), min_size=1, max_size=6))
 def test_no_event_ends_a_session_or_breaks_what_is_sent(events):
     """Every event is answered in valid JSON and UTF-8, and the session lives."""
     driven = Driven()

@@ -1,5 +1,9 @@
+import asyncio
 import json
 
+import pytest
+
+from speech_core.errors import ProtocolError
 from tests.llama_speech.service.conftest import make_service
 
 
@@ -42,3 +46,31 @@ def test_errors_have_all_members(tiny_engine, tiny_model):
         error = json.loads(bytes(response.body))["error"]
         assert error == {"message": "wrong", "type": kind, "param": None, "code": None}
         assert ("retry-after" in response.headers) == (status == 503)
+
+
+def test_a_streamed_reply_keeps_its_place_until_it_ends(tiny_engine, tiny_model):
+    service = make_service(tiny_engine, tiny_model, max_requests=1)
+    closed = []
+
+    async def body():
+        try:
+            yield "a"
+            yield "b"
+        finally:
+            closed.append(True)
+
+    async def enter():
+        async with service.request_place():
+            return True
+
+    async def run():
+        stream = service.streamed(body())
+        assert await anext(stream) == "a"
+        with pytest.raises(ProtocolError, match="busy"):
+            await enter()
+        await stream.aclose()
+        assert closed
+        assert await enter()
+
+    asyncio.run(run())
+    service.close()

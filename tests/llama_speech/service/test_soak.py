@@ -1,0 +1,60 @@
+"""The long run in short: the checks of `soak` see what they are for."""
+
+import asyncio
+import os
+
+import pytest
+
+from tests.llama_speech.service.soak import Question, Report, Soak, Told, questions_of, rss_mb
+
+
+def test_two_sessions_for_a_moment(server):
+    soak = Soak(server.url, Report(sessions=2, minutes=0.05), answer_tokens=4)
+    report = asyncio.run(soak.run(os.getpid()))
+    assert report.lost == report.leaks == []
+    assert report.turns >= 2
+    assert report.good
+    assert report.rss_mb[0][1] > 50
+
+
+def test_every_session_has_its_own_questions():
+    questions = [question for number in range(12) for question in questions_of(number)]
+    assert len({(question.text, question.pcm) for question in questions}) == len(questions)
+
+
+@pytest.fixture
+def soak():
+    made = Soak("http://x", Report(2, 1))
+    made._alone = {
+        "a": Told("i am a", "you are a", "completed"),
+        "b": Told("i am b", "you are b", "completed"),
+    }
+    return made
+
+
+@pytest.mark.parametrize(
+    ("told", "leaks"),
+    [
+        (Told("i am a", "you are a", "completed"), 0),
+        (Told("i am a", "another answer", "completed"), 0),
+        (Told("i am a", "you are b", "completed"), 1),
+        (Told("i am b", "", "completed"), 1),
+    ],
+)
+def test_what_belongs_to_another_is_a_leak(soak, told, leaks):
+    soak._check(Question("a"), told, answered=True)
+    assert len(soak.report.leaks) == leaks
+    assert soak.report.same_as_alone == (1 if told == soak._alone["a"] else 0)
+
+
+def test_growing_memory_is_not_good():
+    report = Report(1, 1, turns=1, rss_mb=[(minute / 10, 500.0) for minute in range(40)])
+    assert report.good
+    report.rss_mb = [(minute / 10, 500.0 + 10 * minute) for minute in range(40)]
+    assert report.growth_mb == 200
+    assert not report.good
+
+
+def test_the_memory_of_a_process_that_is_gone():
+    with pytest.raises(OSError, match="No such file"):
+        rss_mb(2**22 + 1)
