@@ -177,7 +177,7 @@ async def _heard(service: Service, part: AudioPart) -> tuple[str, tuple[Any, ...
             speech: tuple[Any, ...] = (),
             found: asyncio.Future[Any] = found,
         ) -> None:
-            loop.call_soon_threadsafe(lambda: found.done() or found.set_result((text, error, speech)))
+            loop.call_soon_threadsafe(_settle, found, (text, error, speech))
 
         service.engine.recognize(Recognize(0, audio), heard)
         text, error, one = await found
@@ -186,6 +186,11 @@ async def _heard(service: Service, part: AudioPart) -> tuple[str, tuple[Any, ...
         words += [text] if text else []
         speech += one
     return " ".join(words), tuple(speech)
+
+
+def _settle(found: asyncio.Future[Any], value: tuple[Any, ...]) -> None:
+    if not found.done():  # the client may have left
+        found.set_result(value)
 
 
 def _command(messages: tuple[Message, ...], options: ChatOptions, choice: Any) -> StartReply:

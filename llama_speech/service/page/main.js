@@ -201,7 +201,7 @@ async function toggleTalking() {
   } else {
     try {
       await sound.listen((pcm, level) => {
-        find("level").value = Math.min(1, 4 * level);
+        find("level").value = talking ? Math.min(1, 4 * level) : 0;
         if (ready) send({ type: "input_audio_buffer.append", audio: toBase64(pcm) });
       });
     } catch (problem) {
@@ -220,6 +220,7 @@ function stopAnswer() {
   if (answering) send({ type: "response.cancel" });
   interrupt();
   find("stop-button").disabled = true;
+  if (ready) show(talking ? "listening" : "connected");
 }
 
 find("stop-button").onclick = stopAnswer;
