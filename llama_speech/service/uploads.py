@@ -3,6 +3,7 @@
 from typing import Any
 
 from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message
@@ -46,8 +47,9 @@ async def read_form(request: Request, max_bytes: int) -> FormData:
     limited = Request(request.scope, LimitedBody(request, max_bytes))
     try:
         return await limited.form(max_files=1, max_fields=_MAX_FIELDS, max_part_size=_MAX_FIELD_BYTES)
-    except MultiPartException as error:
-        raise ProtocolError(f"the form cannot be read: {error.message}", "invalid_form") from None
+    except (MultiPartException, HTTPException) as error:  # the latter inside an application
+        reason = error.message if isinstance(error, MultiPartException) else error.detail
+        raise ProtocolError(f"the form cannot be read: {reason}", "invalid_form") from None
     except (KeyError, AssertionError):  # how Starlette meets a content type without a boundary
         raise ProtocolError("the form has no boundary: send multipart/form-data", "invalid_form") from None
     except ClientDisconnect:

@@ -102,7 +102,9 @@ def test_what_is_no_audio_is_refused_in_words(client, content):
 
 def test_a_form_without_file_or_no_form_is_refused(client):
     assert post(client, data={"model": "m"}).json()["error"]["code"] == "missing_required_parameter"
-    assert post(client, content=b"--x", headers={"content-type": "multipart/form-data"}).status_code == 400
+    for kind, content in (("", b"--x"), ("; boundary=b", b"--b\r\n\r\n--b--")):
+        reply = post(client, content=content, headers={"content-type": f"multipart/form-data{kind}"})
+        assert (reply.status_code, reply.json()["error"]["code"]) == (400, "invalid_form")
 
 
 def test_uploads_are_limited_while_they_are_read(tiny_engine, tiny_model):
