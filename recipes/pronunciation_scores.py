@@ -2,9 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+
 from tts_frontend.languages.en.phones import base_of
 
 Phones = tuple[str, ...]
+Figure = tuple[float, float | None, float | None]  # a value with its 95 % interval, if it has one
+
+_RESAMPLINGS = 1000
 
 
 def edit_distance(one: Sequence[str], other: Sequence[str]) -> int:
@@ -43,6 +48,25 @@ def score(readings: Sequence[tuple[Phones, Sequence[Phones]]]) -> dict[str, floa
         "word_accuracy": _accuracy(pairs),
         "word_accuracy_without_stress": _accuracy(plain),
     }
+
+
+def interval(
+    values: Sequence[float], weights: Sequence[float] | None = None, seed: int = 0
+) -> tuple[float, float]:
+    """95 % interval of the (weighted) mean of some values, by drawing them again."""
+    column = np.asarray(values, dtype=float)
+    weight = np.ones(len(column)) if weights is None else np.asarray(weights, dtype=float)
+    drawn = np.random.default_rng(seed).integers(0, len(column), (_RESAMPLINGS, len(column)))
+    means = (column * weight)[drawn].sum(1) / weight[drawn].sum(1)
+    low, high = np.quantile(means, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def record(data: str, system: str, metric: str, figure: Figure, signature: str) -> dict[str, object]:
+    """One score as the card of a bundle wants it."""
+    value, low, high = (None if number is None else round(number, 4) for number in figure)
+    names = {"data": data, "system": system, "metric": metric}
+    return {**names, "value": value, "low": low, "high": high, "signature": signature}
 
 
 def _phone_errors(pairs: Sequence[tuple[Phones, Phones]]) -> float:

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -25,7 +24,7 @@ from recipes.data.homographs import HomographSentence, read_homographs, read_rea
 from recipes.data.parallel import configure_logging
 from recipes.options import option
 from recipes.prepare_lexicon import load_dictionary
-from recipes.pronunciation_scores import Phones, edit_distance
+from recipes.pronunciation_scores import Figure, Phones, edit_distance, interval, record
 from recipes.train_homographs import DataSource, load_examples, predict, predict_shared
 from speech_core.checkpoint import load_config, load_weights, write_json
 from tts_frontend.homographs import HomographModel, HomographsConfig
@@ -33,7 +32,7 @@ from tts_frontend.languages.en.phones import from_ipa
 
 logger = logging.getLogger(__name__)
 
-_RESAMPLINGS = 1000
+_DATA = "Wikipedia Homograph Data, eval"
 
 
 @dataclass(frozen=True)
@@ -52,14 +51,6 @@ def balanced_accuracy(right: Sequence[bool], readings: Sequence[str]) -> float:
     """Mean over readings of the share that is right."""
     totals, hits = Counter(readings), Counter(name for name, one in zip(readings, right, strict=True) if one)
     return sum(hits[name] / total for name, total in totals.items()) / max(len(totals), 1)
-
-
-def accuracy_interval(right: Sequence[bool]) -> tuple[float, float]:
-    """95 % interval of the share that is right, by drawing sentences again."""
-    values = np.array(right, dtype=float)
-    drawn = np.random.default_rng(0).integers(0, len(values), (_RESAMPLINGS, len(values)))
-    low, high = np.quantile(values[drawn].mean(1), [0.025, 0.975])
-    return float(low), float(high)
 
 
 def majority(train: Sequence[HomographSentence], test: Sequence[HomographSentence]) -> list[bool]:
@@ -111,7 +102,7 @@ def run(config: RunConfig, show: Callable[[str], None]) -> list[dict[str, object
     show("system                                                 accuracy (95 %)       balanced")
     scores: list[dict[str, object]] = []
     for name, right in results.items():
-        low, high = accuracy_interval(right)
+        low, high = interval(right)
         value, balanced = sum(right) / len(right), balanced_accuracy(right, readings)
         show(f"{name:52} {100 * value:6.2f} ({100 * low:.2f}-{100 * high:.2f})  {100 * balanced:6.2f}")
         scores += _records(name, len(right), (value, low, high), balanced)
@@ -130,23 +121,10 @@ def _name(sizes: HomographsConfig) -> str:
     return f"words, {sizes.words_after} behind"
 
 
-def _records(
-    name: str, count: int, accuracy: tuple[float, float, float], balanced: float
-) -> list[dict[str, object]]:
-    value, low, high = accuracy
-    record = {
-        "data": "Wikipedia Homograph Data, eval",
-        "system": name,
-        "metric": "accuracy",
-        "value": round(value, 4),
-        "low": round(low, 4),
-        "high": round(high, 4),
-        "signature": f"{count} sentences, bootstrap 95 %",
-    }
-    return [
-        record,
-        {**record, "metric": "balanced accuracy", "value": round(balanced, 4), "low": None, "high": None},
-    ]
+def _records(name: str, count: int, accuracy: Figure, balanced: float) -> list[dict[str, object]]:
+    signature = f"{count} sentences, bootstrap 95 %"
+    figures = {"accuracy": accuracy, "balanced accuracy": (balanced, None, None)}
+    return [record(_DATA, name, metric, figure, signature) for metric, figure in figures.items()]
 
 
 def main(argv: list[str] | None = None) -> None:

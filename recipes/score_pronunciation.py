@@ -23,14 +23,12 @@ from recipes.data.parallel import configure_logging
 from recipes.options import option
 from recipes.prepare_lexicon import read_cmudict
 from recipes.pronunciation_peers import Read, g2p_en_reader, hibari_reader
-from recipes.pronunciation_scores import Phones, score
+from recipes.pronunciation_scores import Phones, interval, record, score
 from recipes.train_pronunciation import Entry, read_entries, split_of
 from speech_core.checkpoint import write_json
 from tts_frontend.pronunciation_letters import LetterReader
 
 logger = logging.getLogger(__name__)
-
-_RESAMPLINGS = 1000
 
 
 @dataclass(frozen=True)
@@ -82,17 +80,14 @@ def score_with_interval(
     pairs = [(phones, word.readings) for phones, word in zip(found, words, strict=True)]
     # Each word is scored once; totals of drawn words give the interval.
     singles = [score([pair]) for pair in pairs]
-    lengths = np.array([min(map(len, readings)) for _, readings in pairs], dtype=float)
-    random = np.random.default_rng(seed)
-    drawn = random.integers(0, len(pairs), (_RESAMPLINGS, len(pairs)))
-    result = {}
-    for name, value in score(pairs).items():
-        values = np.array([single[name] for single in singles])
-        weights = lengths if "errors" in name else np.ones(len(pairs))
-        means = (values * weights)[drawn].sum(1) / weights[drawn].sum(1)
-        low, high = np.quantile(means, [0.025, 0.975])
-        result[name] = (value, float(low), float(high))
-    return result
+    lengths = [float(min(map(len, readings))) for _, readings in pairs]
+    return {
+        name: (
+            value,
+            *interval([single[name] for single in singles], lengths if "errors" in name else None, seed),
+        )
+        for name, value in score(pairs).items()
+    }
 
 
 def systems(config: RunConfig) -> dict[str, Read]:
@@ -141,18 +136,8 @@ def _records(
     name: str, count: int, system: str, figures: dict[str, tuple[float, float, float]]
 ) -> list[dict[str, object]]:
     signature = f"any dictionary reading counts, {count} words, bootstrap 95 %"
-    return [
-        {
-            "data": f"unknown words ({name})",
-            "system": system,
-            "metric": metric,
-            "value": round(value, 4),
-            "low": round(low, 4),
-            "high": round(high, 4),
-            "signature": signature,
-        }
-        for metric, (value, low, high) in figures.items()
-    ]
+    data = f"unknown words ({name})"
+    return [record(data, system, metric, figure, signature) for metric, figure in figures.items()]
 
 
 def main(argv: list[str] | None = None) -> None:

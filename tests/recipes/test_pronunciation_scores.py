@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recipes.pronunciation_scores import edit_distance, nearest, score, without_stress
+from recipes.pronunciation_scores import edit_distance, interval, nearest, record, score, without_stress
 
 SYMBOLS = st.lists(st.sampled_from(["AA1", "AA0", "T", "K"]), max_size=6)
 
@@ -42,3 +42,16 @@ def test_the_nearest_reading_counts():
         "word_accuracy": 0.5,
         "word_accuracy_without_stress": 1.0,
     }
+
+
+def test_the_interval_holds_the_value():
+    low, high = interval([True] * 80 + [False] * 20)
+    assert 0.7 < low < 0.8 < high < 0.9
+    assert interval([True] * 5) == (1.0, 1.0)
+    heavy = interval([1.0] * 50 + [0.0] * 50, [9.0] * 50 + [1.0] * 50)
+    assert 0.8 < heavy[0] < 0.9 < heavy[1]
+
+
+def test_a_score_without_an_interval_has_none():
+    found = record("words", "x", "accuracy", (0.123456, None, 0.2), "five words")
+    assert (found["value"], found["low"], found["high"]) == (0.1235, None, 0.2)

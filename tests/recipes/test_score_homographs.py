@@ -3,18 +3,12 @@
 import pytest
 
 from recipes.data.homographs import HomographSentence
-from recipes.score_homographs import accuracy_interval, balanced_accuracy, majority
+from recipes.score_homographs import balanced_accuracy, majority
 
 
 def test_balanced_accuracy_counts_readings_alike():
     assert balanced_accuracy([True, True, True, False], ["a", "a", "a", "b"]) == pytest.approx(0.5)
     assert balanced_accuracy([True, False, True], ["a", "a", "b"]) == pytest.approx(0.75)
-
-
-def test_the_interval_holds_the_value():
-    low, high = accuracy_interval([True] * 80 + [False] * 20)
-    assert 0.7 < low < 0.8 < high < 0.9
-    assert accuracy_interval([True] * 5) == (1.0, 1.0)
 
 
 def test_majority_takes_the_most_frequent_reading_of_training():
