@@ -21,6 +21,7 @@ adapter learns, `--ctc-weight` keeps what its CTC head hears.
 """
 
 import logging
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -132,8 +133,10 @@ class LlamaStageModel(nn.Module):
         else:
             targets = [self._repetition(part, text) for part, text in zip(parts, texts, strict=True)]
         loss, figures = self._answer_loss([target for target in targets if target is not None])
+        if self.config.ctc_weight:
+            figures["ctc_loss"] = math.nan if ctc is None else float(ctc.detach())
         if ctc is not None:
-            loss, figures = loss + self.config.ctc_weight * ctc, {**figures, "ctc_loss": float(ctc.detach())}
+            loss = loss + self.config.ctc_weight * ctc
         return loss, {**figures, "as_text": float(as_text)}
 
     def _answer_loss(self, targets: list[Target]) -> tuple[Tensor, Metrics]:

@@ -5,6 +5,7 @@ distribution at every place of the answer, given the transcript in the place of 
 than the one token of the answer, and the same thing where it is certain.
 """
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -32,6 +33,8 @@ def answer_loss(
     losses = functional.cross_entropy(logits, targets, reduction="none")
     foreseen = float((logits.detach().argmax(-1) == targets).float().mean())
     figures: Metrics = {"foreseen": foreseen, "answer_loss": float(losses.detach().mean())}
+    if share:
+        figures["divergence"] = math.nan  # not measured, unless a text is known
     known = [row for row, item in enumerate(written) if item is not None]
     if share and known:
         with torch.no_grad():

@@ -1,5 +1,7 @@
 """Losses of answers through a frozen Llama: cross-entropy, and what the Llama foresees from text."""
 
+import math
+
 import pytest
 import torch
 
@@ -45,6 +47,7 @@ def test_only_items_with_words_have_a_divergence(llama):
     divergence = float(answer_loss(llama, [second], [other], 1.0)[0])
     assert divergence > 0
     loss, _ = answer_loss(llama, [first, second], [None, other], 0.5)
+    assert math.isnan(answer_loss(llama, [first], [None], 0.5)[1]["divergence"])
     plain = float(answer_loss(llama, [second], [None], 0.0)[0])
     expected = (2 * entropy + 3 * (0.5 * plain + 0.5 * divergence)) / 5
     assert float(loss) == pytest.approx(expected, rel=1e-4)
