@@ -122,6 +122,7 @@ DISTRIBUTIONS = {
     "hibari": "hibari-tts",
     "faster_whisper": "faster-whisper",
     "markdown_it": "markdown-it-py",
+    "comet": "unbabel-comet",
     "ctranslate2": "faster-whisper",  # what it runs on
     "silero_vad": "silero-vad",
     "whisper_normalizer": "whisper-normalizer",
@@ -171,7 +172,9 @@ def test_libraries_stay_in_their_place(path):
 
 @pytest.mark.parametrize("path", SOURCES, ids=str)
 def test_imported_libraries_are_declared(path):
-    extras = ("eval", "train", "privacy", "grammars") if path.as_posix().startswith(EXTRA_PLACES) else ()
+    extras = (
+        ("eval", "train", "privacy", "grammars", "comet") if path.as_posix().startswith(EXTRA_PLACES) else ()
+    )
     extras = ("serve",) if path.as_posix().startswith(SERVE_PLACES) else extras
     known = declared(*extras)
     assert [f"{path}:{line} imports {name}" for line, name in third_party(path) if name not in known] == []

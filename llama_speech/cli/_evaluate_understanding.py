@@ -46,6 +46,9 @@ def add_data_options(parser: argparse.ArgumentParser, what: str, required: bool 
 def _translation_options(parser: argparse.ArgumentParser) -> None:
     add_data_options(parser, "manifests or folders whose items have `translation`")
     parser.add_argument("--to", default="en", metavar="CODE", help="language of the references (default: en)")
+    parser.add_argument(
+        "--comet", type=Path, metavar="CKPT", help="also COMET, by a checkpoint (needs unbabel-comet)"
+    )
     parser.add_argument("--from", dest="sources", nargs="+", metavar="CODE", help="default: all there are")
     parser.add_argument(
         "--method",
@@ -93,12 +96,14 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _translation(args: argparse.Namespace) -> tuple[Any, str, int]:
+    from llama_speech.evaluation.comet import Comet
     from llama_speech.evaluation.datasets import languages_of, read_set
     from llama_speech.evaluation.translation import TranslationConfig, evaluate_translation, to_markdown
     from llama_speech.translation import target_language
 
     target = target_language(args.to).code
-    config = TranslationConfig(cache_folder(args) / "translations", target, bootstrap_of(args))
+    comet = Comet(args.comet) if args.comet else None
+    config = TranslationConfig(cache_folder(args) / "translations", target, bootstrap_of(args), comet)
     sets = []
     for manifest in manifests_of(args):
         for source in languages_of(manifest):

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from llama_speech.evaluation.asr import ProgressTo, duration_s, machine_text
+from llama_speech.evaluation.comet import Comet
 from llama_speech.evaluation.datasets import EvalSet
 from llama_speech.evaluation.peer_models import file_sha256
 from llama_speech.evaluation.peers import Recognizer
@@ -32,11 +33,12 @@ PAPER_SYSTEMS = ("Llama 3 8B", "Llama 3 70B", "Whisper v2", "SeamlessM4T v2")
 
 @dataclass(frozen=True)
 class TranslationConfig:
-    """target: code of the language written."""
+    """target: code of the language written; comet: scored too where it is given."""
 
     cache_dir: Path
     target: str = "en"
     bootstrap: BootstrapConfig = field(default_factory=BootstrapConfig)
+    comet: Comet | None = None
 
 
 @dataclass(frozen=True)
@@ -131,13 +133,23 @@ def _evaluate_set(
                 signature=system.signature(),
                 failed=sum(transcript.error is not None for transcript in made[system.name]),
                 wall_s=sum(transcript.wall_s for transcript in made[system.name]),
-                scores=score_translations(references, texts[system.name], config.target, config.bootstrap),
+                scores=_scores(one, texts[system.name], config),
             )
             for system in systems
         ],
         against=compare_translations(references, texts, config.target, config.bootstrap),
         items=_items(one, made),
     )
+
+
+def _scores(one: EvalSet, texts: Sequence[str], config: TranslationConfig) -> dict[str, TextScore]:
+    """BLEU, chrF and, where it is asked for, COMET of one system."""
+    references = [item.text for item in one.items]
+    scores = score_translations(references, texts, config.target, config.bootstrap)
+    if config.comet is not None:
+        sources = [str(item.more.get("transcript") or "") for item in one.items]
+        scores["COMET"] = config.comet.score(sources, references, texts, config.bootstrap)
+    return scores
 
 
 def _items(one: EvalSet, made: dict[str, list[Transcript]]) -> list[TranslationItem]:
@@ -161,7 +173,7 @@ def _items(one: EvalSet, made: dict[str, list[Transcript]]) -> list[TranslationI
 def to_markdown(result: TranslationResult) -> str:
     """The report for people: scores, differences, what was left out, examples, signatures."""
     parts = [f"# Translation into {result.target}\n\n{result.created}, {result.machine}\n"]
-    for metric in ("BLEU", "chrF"):
+    for metric in result.sets[0].systems[0].scores:
         parts.append(f"## {metric}, with 95 % interval\n\n{_table(result, metric)}")
         parts.append(f"Signature: `{result.sets[0].systems[0].scores[metric].signature}`\n")
     rows = [
