@@ -75,7 +75,7 @@ def test_extras_named_in_documents_exist(name):
 
 def program_calls() -> list[tuple[str, tuple[str, ...]]]:
     """(document, words) of every call of llama-speech and of a recipe in a shell block, marked or not."""
-    found = {}
+    found: dict[tuple[str, tuple[str, ...]], None] = {}
     for name in DOCUMENTS:
         for block in all_blocks(name):
             for words in shell_commands(block.text) if block.language == "sh" else []:
