@@ -46,7 +46,7 @@ fuzz: .venv/.clients  ## long fuzzing of the service: events, frames, bodies, re
 		tests/llama_speech/service/test_fuzz_*.py $(ARGS)
 
 soak: .venv/.dev  ## looping sessions for an hour: no answer reaches another, memory stays flat (ARGS="--minutes 5")
-	@$(BIN)/python -m tests.llama_speech.service.soak $(ARGS)
+	@$(BIN)/python tests/llama_speech/service/soak.py $(ARGS)
 
 lint: .venv/.dev  ## format, lint and types
 	$(BIN)/ruff format --check .

@@ -25,6 +25,8 @@ from speech_adapter.sampling import Sampling
 from speech_core.errors import InputError, ProtocolError, SpeechError
 
 _MOST_MESSAGES = 1_000
+_LEAST = {"temperature": 0.0, "top_p": 1e-6}
+_MOST = {"temperature": 10.0, "top_p": 1.0}
 
 
 async def chat_completions(request: Request) -> Response:
@@ -228,6 +230,9 @@ def read_options(value: JsonObject) -> ChatOptions:
         numbers[name] = default if given is None else given
         if isinstance(given, bool) or not isinstance(numbers[name], int | float):
             raise ProtocolError(f"{name} is a number", "invalid_type", name)
+        if not _LEAST[name] <= numbers[name] <= _MOST[name]:
+            least, most = _LEAST[name], _MOST[name]
+            raise ProtocolError(f"{name} is a number from {least:g} to {most:g}", "invalid_value", name)
     if isinstance(limit, bool) or not isinstance(limit, int) or not 0 < limit <= 4096:
         raise ProtocolError("max_tokens is a whole number from 1 to 4096", "invalid_value", "max_tokens")
     stops = [stop] if isinstance(stop, str) else stop
@@ -237,6 +242,8 @@ def read_options(value: JsonObject) -> ChatOptions:
     if not isinstance(tools, list):
         raise ProtocolError("tools is a list", "invalid_type", "tools")
     seed = value.get("seed")
+    if isinstance(seed, int) and not -(2**63) <= seed < 2**63:
+        raise ProtocolError("seed is a whole number of 64 bits", "invalid_value", "seed")
     return ChatOptions(
         max_tokens=limit,
         temperature=float(numbers["temperature"]),

@@ -1,7 +1,7 @@
 """A long run of looping sessions against a server: no answer reaches another session, memory stays flat.
 
-    python -m tests.llama_speech.service.soak --minutes 60 --sessions 8       # starts the server itself
-    python -m tests.llama_speech.service.soak --url http://127.0.0.1:8000 --pid PID
+    python tests/llama_speech/service/soak.py --minutes 60 --sessions 8       # starts the server itself
+    python tests/llama_speech/service/soak.py --url http://127.0.0.1:8000 --pid PID
 
 Each session has a spoken and a written question of its own and asks them in turn; every third answer is
 interrupted by speech. Before, each question is asked while nobody else is there: its words and answer are the

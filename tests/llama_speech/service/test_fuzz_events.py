@@ -6,6 +6,7 @@ items added once and finished once, deltas that add up. FUZZ_EXAMPLES=3000 runs 
 
 import json
 import os
+from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -19,7 +20,7 @@ from tests.llama_speech.service.helpers import SILENCE, SPEECH, Driven, kinds, s
 from tests.llama_speech.service.json_fuzz import ANY_JSON, NAMES, damaged
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "0"))
-LONG = {"max_examples": EXAMPLES, "derandomize": False} if EXAMPLES else {}
+LONG: dict[str, Any] = {"max_examples": EXAMPLES, "derandomize": False} if EXAMPLES else {}
 TOOL = {"type": "function", "name": "f", "parameters": {"type": "object"}}
 PRODUCTS = [
     Said("hi "),
@@ -40,7 +41,7 @@ DETECTIONS = [
     {"interrupt_response": False},
     {"create_response": False},
 ]
-WISHES = [
+WISHES: list[Any] = [
     None,
     {},
     {"conversation": "none"},
@@ -183,7 +184,7 @@ class Client(RuleBasedStateMachine):
 Client.TestCase.settings = settings(max_examples=25, stateful_step_count=40, **LONG)
 TestAnyOrder = Client.TestCase
 
-VALID = [
+VALID: list[dict[str, Any]] = [
     *({"type": "conversation.item.create", "item": item, "previous_item_id": "root"} for item in ITEMS),
     *({"type": "session.update", "session": change} for change in CHANGES),
     *({"type": "session.update", "session": {"audio": {"input": {"turn_detection": d}}}} for d in DETECTIONS),

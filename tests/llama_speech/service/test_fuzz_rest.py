@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -15,12 +16,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from llama_speech.service.app import build_app
-from llama_speech.service.run import running
+from llama_speech.service.run import running, warm_up
 from tests.llama_speech.service.conftest import make_service
 from tests.llama_speech.service.json_fuzz import ANY_JSON, ANY_TEXT, damaged
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "0"))
-LONG = {"max_examples": EXAMPLES, "derandomize": False} if EXAMPLES else {}
+LONG: dict[str, Any] = {"max_examples": EXAMPLES, "derandomize": False} if EXAMPLES else {}
 OPENAPI = Path(__file__).resolve().parents[3] / "docs" / "openapi.json"
 KITS = os.environ.get("LLAMA_SPEECH_KITS", "")
 SCHEMATHESIS = shutil.which(Path(KITS).absolute().with_name("schemathesis")) if KITS else None
@@ -64,6 +65,7 @@ FIELDS = (
 @pytest.fixture(scope="module")
 def url(tiny_engine, tiny_model):
     service = make_service(tiny_engine, tiny_model, max_requests=64)
+    warm_up(service)
     with running(build_app(service), service) as address:
         yield address
     service.close()
@@ -115,7 +117,7 @@ def test_wild_forms_are_answered_or_refused(url, path):
 
 
 @pytest.mark.skipif(SCHEMATHESIS is None, reason="no schemathesis: `make fuzz` installs it")
-def test_schemathesis_finds_nothing(url):
+def test_schemathesis_finds_nothing(url, tmp_path):
     checks = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
     command = [
         str(SCHEMATHESIS),
@@ -139,6 +141,7 @@ def test_schemathesis_finds_nothing(url):
             "--suppress-health-check",
             "all",
         ],
+        cwd=tmp_path,
         capture_output=True,
         text=True,
         check=False,

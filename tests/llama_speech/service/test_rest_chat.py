@@ -67,6 +67,10 @@ def test_a_broken_body_is_refused(client):
     [
         ({"temperature": "hot"}, "temperature"),
         ({"top_p": True}, "top_p"),
+        ({"top_p": 0}, "top_p"),
+        ({"temperature": 10**400}, "temperature"),
+        ({"temperature": -1}, "temperature"),
+        ({"seed": 2**63}, "seed"),
         ({"max_tokens": -1}, "max_tokens"),
         ({"max_tokens": 1.5}, "max_tokens"),
         ({"stop": [1]}, "stop"),
