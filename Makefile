@@ -22,7 +22,7 @@ INSTALL := $(BIN)/python -m pip install $(PIP_FLAGS) --no-build-isolation
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/:.*  ## /|/' | \
-	while IFS='|' read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
+	while IFS='|' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
 
 demo: .venv/.install  ## set everything up, then transcribe the clips of samples/
 	@$(BIN)/llama-speech demo $(ARGS)
