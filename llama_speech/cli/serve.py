@@ -6,14 +6,19 @@ import json
 import logging
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from llama_speech.cli._options import UsageError, add_model_options, positive
 from speech_core.errors import BundleError, ConfigError
 
 if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
+    from llama_speech.api import SpeechLlama
+    from llama_speech.service.batching import Decoder
     from llama_speech.service.config import ServiceConfig
     from llama_speech.service.server import Service
     from llama_speech.service.speaking import Voice
@@ -81,6 +86,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="ctc",
         help="words of a turn: the CTC draft, or the Llama's version of it, much slower (default: ctc)",
     )
+    chat.add_argument(
+        "--vllm",
+        type=_json_object,
+        metavar="JSON",
+        help="run the Llama on vLLM with these engine options, as '{\"tensor_parallel_size\": 8}'",
+    )
     add_model_options(parser)
 
 
@@ -136,6 +147,17 @@ def _check(service: "Service", args: argparse.Namespace) -> None:
     print(json.dumps({"latency": summaries}) if args.json else to_markdown(summaries))
 
 
+def _json_object(text: str) -> dict[str, Any]:
+    """Options as a JSON object."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a JSON object")
+    return value
+
+
 def _numbers(text: str) -> tuple[int, ...]:
     """Whole numbers above 0, separated by commas."""
     return tuple(positive(part) for part in text.split(","))
@@ -182,15 +204,48 @@ def load_service(args: argparse.Namespace, config: "ServiceConfig") -> "Service"
     from llama_speech.service.metrics import Metrics
     from llama_speech.service.server import Service
 
-    model = load(args.model, args.llama, args.device, args.dtype, args.threads)
+    decoder: Decoder | None = None
+    if args.vllm is not None:
+        model, decoder = _load_on_vllm(args)
+    else:
+        model = load(args.model, args.llama, args.device, args.dtype, args.threads)
     loaded, metrics = model.parts.loaded, Metrics()
     if loaded is None:
         raise ConfigError("this model has no Llama to talk to")
     options = EngineOptions(
         language=args.language, max_answer_tokens=args.max_answer_tokens, recognition=args.recognition
     )
-    engine = LocalEngine(loaded, model.languages, load_voice(args), options, metrics)
+    engine = LocalEngine(loaded, model.languages, load_voice(args), options, metrics, decoder)
     return Service(config, engine, metrics, model)
+
+
+def load_app(arguments: Sequence[str]) -> "Starlette":
+    """The application of `llama-speech serve ARGUMENTS`, loaded and warm. Raises SpeechError."""
+    from llama_speech.service.app import build_app
+    from llama_speech.service.run import warm_up
+
+    parser = argparse.ArgumentParser(prog="llama-speech serve")
+    add_arguments(parser)
+    args = parser.parse_args(list(arguments))
+    service = load_service(args, read_config(args))
+    warm_up(service)
+    return build_app(service)
+
+
+def _load_on_vllm(args: argparse.Namespace) -> "tuple[SpeechLlama, Decoder]":
+    """The parts that run here, and vLLM for the Llama."""
+    from llama_speech.api import ModelParts, SpeechLlama
+    from llama_speech.bundle import read_bundle
+    from llama_speech.service.vllm_decoding import DraftRecognizer, load_without_llama, start_vllm
+
+    if args.recognition != "ctc":
+        raise UsageError("--vllm goes with --recognition ctc")
+    bundle = read_bundle(args.model)
+    loaded, folder = load_without_llama(bundle, args.llama)
+    recognizer, tokenizer = DraftRecognizer(loaded.recognizer), loaded.tokenizer
+    languages = bundle.info.languages
+    parts = ModelParts(recognizer, tokenizer.decode, loaded.features, languages, loaded=loaded)
+    return SpeechLlama(parts), start_vllm(folder, tokenizer, loaded.engine, args.vllm)
 
 
 def load_voice(args: argparse.Namespace) -> "Voice | None":
@@ -199,7 +254,9 @@ def load_voice(args: argparse.Namespace) -> "Voice | None":
         from llama_speech.service.voice import BundleVoice
         from llama_speech.speech import VoiceSource, load_speaker
 
-        return BundleVoice(load_speaker(VoiceSource(args.model, args.llama)))
+        alone = args.vllm is not None  # the Llama's states stay with vLLM
+        source = VoiceSource(args.model, args.llama, use_llama=not alone)
+        return BundleVoice(load_speaker(source), by_text=alone)
     except BundleError as error:
         _log.warning("answers are written, not spoken: %s", error)
         return None

@@ -7,10 +7,12 @@ part of its conversation that is still in the cache; its tokens are those it wou
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import torch
 
 from llama_speech.service.captions import common_length
+from llama_speech.service.turn_end import TurnEndJudge
 from speech_adapter.answer_stream import StopTexts, TextStream
 from speech_adapter.engine import EngineOutput, LlamaEngine, RunOptions
 from speech_adapter.kv_cache import KeyValueCache
@@ -114,12 +116,56 @@ class PrefixCache:
         self._kept.pop(conversation, None)
 
 
+class Decoder(Protocol):
+    """What decodes the answers of an engine. To be used from one thread."""
+
+    @property
+    def size(self) -> int:
+        """Answers that need `step`."""
+
+    def add(self, job: ReplyJob) -> None:
+        """Begin an answer."""
+
+    def step(self) -> None:
+        """One more token of every answer."""
+
+    def remove(self, job: ReplyJob) -> None:
+        """Stop an answer; nothing more is told of it."""
+
+    def abandon(self) -> list[ReplyJob]:
+        """Forget all answers after a failed step; who they were for."""
+
+    def foresee(self, conversation: str, prompt_ids: list[int], speech: Mapping[int, torch.Tensor]) -> None:
+        """A later prompt of the conversation will begin with this."""
+
+    def drop(self, conversation: str) -> None:
+        """A conversation is over."""
+
+    def finished(self, text: str) -> float:
+        """How likely a user has finished after these words, 0 to 1."""
+
+    def close(self) -> None:
+        """Stop what runs for it."""
+
+
+def prompt_embeds(
+    ids: list[int], speech: Mapping[int, torch.Tensor], embed: Callable[[torch.Tensor], torch.Tensor]
+) -> torch.Tensor:
+    """Embeddings (1, positions, d_llama) of a prompt with speech at ids below 0."""
+    embeds = embed(torch.tensor([[max(one, 0) for one in ids]])).clone()
+    for place, one in enumerate(ids):
+        if one < 0:
+            embeds[0, place] = speech[one].to(embeds)
+    return embeds
+
+
 class ContinuousBatch:
-    """All answers that are being decoded. To be used from one thread."""
+    """All answers that are being decoded here; see Decoder."""
 
     def __init__(self, engine: LlamaEngine, tokenizer: ChatTokenizer, cached_positions: int = 4_096) -> None:
         self._engine, self._tokenizer = engine, tokenizer
         self.prefixes = PrefixCache(engine, cached_positions)
+        self._judge = TurnEndJudge(engine, tokenizer)
         self._rows: list[_Row] = []
         self._cache: KeyValueCache | None = None
 
@@ -127,6 +173,17 @@ class ContinuousBatch:
     def size(self) -> int:
         """Answers under way."""
         return len(self._rows)
+
+    def drop(self, conversation: str) -> None:
+        """See Decoder."""
+        self.prefixes.drop(conversation)
+
+    def finished(self, text: str) -> float:
+        """See Decoder."""
+        return self._judge(text)
+
+    def close(self) -> None:
+        """See Decoder."""
 
     @torch.inference_mode()
     def add(self, job: ReplyJob) -> None:
@@ -164,13 +221,9 @@ class ContinuousBatch:
 
     def _inputs(self, ids: list[int], speech: Mapping[int, torch.Tensor]) -> torch.Tensor:
         """Token ids (1, positions), or embeddings (1, positions, d_llama) where speech is among them."""
-        places = [place for place, one in enumerate(ids) if one < 0]
-        if not places:
+        if min(ids) >= 0:
             return torch.tensor([ids])
-        embeds = self._engine.embed(torch.tensor([[max(one, 0) for one in ids]])).clone()
-        for place in places:
-            embeds[0, place] = speech[ids[place]].to(embeds)
-        return embeds
+        return prompt_embeds(ids, speech, self._engine.embed)
 
     @torch.inference_mode()
     def step(self) -> None:

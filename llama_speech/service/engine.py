@@ -16,7 +16,7 @@ from typing import Protocol
 
 from llama_speech.loading import LoadedModel
 from llama_speech.service.answer import Product, Sound
-from llama_speech.service.batching import ContinuousBatch, ReplyJob
+from llama_speech.service.batching import ContinuousBatch, Decoder, ReplyJob
 from llama_speech.service.captions import common_length
 from llama_speech.service.hearing import Heard, Turn, TurnHearing
 from llama_speech.service.metrics import Metrics
@@ -24,7 +24,6 @@ from llama_speech.service.outbox import Message, Recognize, StartReply
 from llama_speech.service.prompting import Prompt, build_prompt
 from llama_speech.service.speaking import ReplyWriter, SpeakingThread, Voice
 from llama_speech.service.timing import Marks
-from llama_speech.service.turn_end import TurnEndJudge
 from speech_core.errors import BundleError, InputError, SpeechError
 
 _log = logging.getLogger(__name__)
@@ -105,12 +104,12 @@ class LocalEngine:
         voice: Voice | None = None,
         options: EngineOptions | None = None,
         metrics: Metrics | None = None,
+        decoder: Decoder | None = None,
     ) -> None:
-        """languages: codes the recognizer knows; empty: any."""
+        """languages: codes the recognizer knows; empty: any. decoder: None: the Llama of `model`, here."""
         self._model, self._languages, self._voice = model, languages, voice
         self._options, self._metrics = options or EngineOptions(), metrics or Metrics()
-        self._batch = ContinuousBatch(model.engine, model.tokenizer)
-        self._judge = TurnEndJudge(model.engine, model.tokenizer)
+        self._batch = decoder or ContinuousBatch(model.engine, model.tokenizer)
         self._steps: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._hear = TurnHearing(model, languages, self._options.recognition, self._metrics)
         self._turns: list[Turn] = []
@@ -135,7 +134,7 @@ class LocalEngine:
 
     def judge(self, text: str, judged: Callable[[float], None]) -> None:
         """See Engine."""
-        self._steps.put(lambda: judged(self._judge(text)))
+        self._steps.put(lambda: judged(self._batch.finished(text)))
 
     def foresee(self, session: str, command: StartReply) -> None:
         """See Engine."""
@@ -164,12 +163,13 @@ class LocalEngine:
 
     def forget(self, session: str) -> None:
         """See Engine."""
-        self._steps.put(lambda: self._batch.prefixes.drop(session))
+        self._steps.put(lambda: self._batch.drop(session))
 
     def close(self) -> None:
         """See Engine."""
         self._steps.put(None)
         self._thread.join(timeout=30)
+        self._batch.close()
         if self._speaking is not None:
             self._speaking.close()
 

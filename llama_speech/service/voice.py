@@ -16,24 +16,27 @@ class BundleVoice:
 
     names = ("default",)
 
-    def __init__(self, speaker: Speaker) -> None:
-        self._speaker = speaker
+    def __init__(self, speaker: Speaker, by_text: bool = False) -> None:
+        """by_text: tokens come without the Llama's states (it runs elsewhere); only their text is used."""
+        self._speaker, self._by_text = speaker, by_text
 
     def start(self, name: str, speed: float) -> "BundleVoiceStream":
         """A stream; there is one voice, whatever name is asked for."""
-        return BundleVoiceStream(self._speaker, self._speaker.stream(ProsodyOptions(rate=speed)))
+        stream = self._speaker.stream(ProsodyOptions(rate=speed))
+        return BundleVoiceStream(self._speaker, stream, self._by_text)
 
 
 class BundleVoiceStream:
     """One answer being spoken. A word is told once its end is certain: when the next one has begun."""
 
-    def __init__(self, speaker: Speaker, stream: SpeechStream) -> None:
-        self._speaker, self._stream = speaker, stream
+    def __init__(self, speaker: Speaker, stream: SpeechStream, by_text: bool = False) -> None:
+        self._speaker, self._stream, self._by_text = speaker, stream, by_text
         self._told = 0  # written words
 
     def push(self, event: TokenEvent) -> Iterator[Sound]:
         """Sound that is now final, as soon as there is some."""
-        for chunk in self._stream.chunks(event):
+        made = self._stream.push_text(event.text) if self._by_text else self._stream.chunks(event)
+        for chunk in made:
             yield from self._sounds([chunk], ended=False)
 
     def flush(self) -> list[Sound]:
