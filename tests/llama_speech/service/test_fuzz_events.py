@@ -203,7 +203,7 @@ def wild_events():
     )
 
 
-@settings(max_examples=250, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], **LONG)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], **LONG)
 @given(st.lists(damaged(VALID) | wild_events(), min_size=1, max_size=6))
 def test_no_event_ends_a_session_or_breaks_what_is_sent(events):
     """Every event is answered in valid JSON and UTF-8, and the session lives."""

@@ -85,7 +85,7 @@ def readable(reply):
 def test_wild_bodies_are_answered_or_refused(url, path):
     with httpx.Client(base_url=f"{url}/v1/", timeout=120) as client:
 
-        @settings(max_examples=40, suppress_health_check=list(HealthCheck), **LONG)
+        @settings(max_examples=25, suppress_health_check=list(HealthCheck), **LONG)
         @given(damaged(BODIES[path]) | ANY_JSON)
         def check(body):
             readable(
@@ -102,7 +102,7 @@ def test_wild_forms_are_answered_or_refused(url, path):
     )
     with httpx.Client(base_url=f"{url}/v1/", timeout=120) as client:
 
-        @settings(max_examples=30, suppress_health_check=list(HealthCheck), **LONG)
+        @settings(max_examples=15, suppress_health_check=list(HealthCheck), **LONG)
         @given(
             st.dictionaries(st.sampled_from(FIELDS), texts, max_size=4),
             st.binary(max_size=64),

@@ -1,16 +1,21 @@
-"""The long run in short: the checks of `soak` see what they are for."""
+"""The long run in short: the checks of `soak` see what they are for. SOAK_MINUTES makes it longer."""
 
 import asyncio
+import json
 import os
+import sys
+from dataclasses import asdict
 
 import pytest
 
 from tests.llama_speech.service.soak import Question, Report, Soak, Told, questions_of, rss_mb
 
 
-def test_two_sessions_for_a_moment(server):
-    soak = Soak(server.url, Report(sessions=2, minutes=0.05), answer_tokens=4)
+def test_some_sessions_for_a_moment(server):
+    minutes = float(os.environ.get("SOAK_MINUTES", "0.05"))
+    soak = Soak(server.url, Report(sessions=2 if minutes < 1 else 8, minutes=minutes), answer_tokens=12)
     report = asyncio.run(soak.run(os.getpid()))
+    sys.stdout.write(json.dumps(asdict(report)) + "\n")
     assert report.lost == report.leaks == []
     assert report.turns >= 2
     assert report.good
