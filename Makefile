@@ -39,7 +39,7 @@ test-fast: .venv/.dev  ## tests that need neither a network nor weights
 
 test-clients: .venv/.clients  ## stock clients against the service: Node clients of OpenAI, LiveKit, Pipecat
 	@LLAMA_SPEECH_NODE=.venv/node LLAMA_SPEECH_KITS=.venv/kits/bin/python $(BIN)/python -m pytest \
-		tests/llama_speech/service/test_stock_clients.py $(ARGS)
+		tests/llama_speech/service/test_stock_clients.py tests/llama_speech/service/test_page.py $(ARGS)
 
 fuzz: .venv/.clients  ## long fuzzing of the service: events, frames, bodies, recordings (EXAMPLES=3000)
 	@FUZZ_EXAMPLES=$(EXAMPLES) LLAMA_SPEECH_KITS=.venv/kits/bin/python $(BIN)/python -m pytest $(WORKERS) \
