@@ -72,6 +72,7 @@ def scoring_lines(rows: Sequence[dict[str, Any]]) -> list[str]:
     """The rows for people."""
     return [
         f"scoring  {row['pairs']} pairs ({row['words']} words) in {row['wall_s']:.1f} s, "
-        f"CPU {row['cpu_s']:.1f}: normalised in {row['normalise_s']:.1f}, aligned in {row['align_s']:.1f}, resampled in {row['bootstrap_s']:.1f}"
+        f"CPU {row['cpu_s']:.1f}: normalised in {row['normalise_s']:.1f}, "
+        f"aligned in {row['align_s']:.1f}, resampled in {row['bootstrap_s']:.1f}"
         for row in rows
     ]
