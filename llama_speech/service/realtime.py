@@ -31,7 +31,7 @@ from speech_core.errors import ProtocolError
 _log = logging.getLogger(__name__)
 _TICK_S = 0.1
 _LARGE = 65_536  # characters of a message that is parsed outside the event loop
-_CHECK_MS = 160  # speech during an answer in which words are looked for
+_CHECK_MS = 128  # speech during an answer in which words are looked for
 _BLOCK_S = 1.0  # sound listened to at once, so that others get their turn
 _MAX_APPEND_BYTES = 15 << 20
 

@@ -22,7 +22,7 @@ from speech_core.pcm import Audio
 WINDOW_MS = WINDOW_SAMPLES * 1000 // MODEL_RATE_HZ
 _SILENCE_DB = -70.0  # no room is quieter
 _FLOOR_WINDOWS = 125  # 4 s: longer than speech goes without a dip
-_CHECK_AGAIN_MS = 96
+_CHECK_AGAIN_MS = 64
 _CONFIRMED_MS = 500  # words may be found so long after they ended
 _SMOOTHING = 0.4  # weight of the newest window in the level whose minimum is the noise
 

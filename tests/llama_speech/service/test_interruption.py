@@ -27,7 +27,7 @@ from tests.llama_speech.service.sounds import cough, mhm
 
 _log = logging.getLogger(__name__)
 SAMPLES = Path(__file__).resolve().parents[3] / "samples"
-CONFIG = TurnConfig(check_ms=160, interrupt_ms=832)
+CONFIG = TurnConfig(check_ms=128, interrupt_ms=832)
 _REST = np.random.default_rng(0).standard_normal(8_000).astype(np.float32) * 5e-4
 
 
