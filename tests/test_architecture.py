@@ -38,7 +38,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "av": ("speech_core/audio", "recipes/data/"),
     "soundfile": ("speech_core/audio", "recipes/", "llama_speech/evaluation/"),
     "soxr": ("speech_core/resampling.py", "recipes/"),
-    "librosa": (),
+    "librosa": ("llama_speech/evaluation/speech_quality.py",),
     "jiwer": ("llama_speech/evaluation/scores.py",),
     "sacrebleu": ("llama_speech/evaluation/translation_scores.py",),
     "websockets": ("llama_speech/service/",),
@@ -173,7 +173,9 @@ def test_libraries_stay_in_their_place(path):
 @pytest.mark.parametrize("path", SOURCES, ids=str)
 def test_imported_libraries_are_declared(path):
     extras = (
-        ("eval", "train", "privacy", "grammars", "comet") if path.as_posix().startswith(EXTRA_PLACES) else ()
+        ("eval", "train", "quality", "privacy", "grammars", "comet")
+        if path.as_posix().startswith(EXTRA_PLACES)
+        else ()
     )
     extras = ("serve",) if path.as_posix().startswith(SERVE_PLACES) else extras
     known = declared(*extras)

