@@ -1,11 +1,13 @@
 """Places in labelled samples where the tagger must choose, and batches of them.
 
 A place is a TN token at which the rules, with the lookahead of the tagger, offer readings that differ. The
-label says which is wanted; readings that say the same are right as well.
+label says which is wanted; readings that say the same, or the same but for a title written out, are right as
+well.
 """
 
+import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -15,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from llama_speech.evaluation.normalization_scores import fold3
 from llama_speech.normalization import StateSource
 from speech_core.events import TokenEvent
 from tts_frontend.config import NormalizerConfig, TaggerConfig
@@ -43,9 +46,12 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True)
 class Item:
-    """A sample with its places. missed: labels that the rules do not offer with this lookahead."""
+    """A sample with its places. spoken: its reference, "" where not known; missed: labels that the rules do
+    not offer with this lookahead.
+    """
 
     text: str
+    spoken: str
     source: str
     tokens: tuple[SeenToken, ...]
     places: tuple[Place, ...]
@@ -55,13 +61,26 @@ class Item:
 @dataclass(frozen=True)
 class Draw:
     """Which samples are taken: how many, how long at most, what part of the generated ones, and the seed of
-    their order.
+    their order. Each text has its place in the order by itself, so other samples do not move it.
+
+    tuning: whether those are taken that are kept from training, to choose settings on.
     """
 
     samples: int
     most_chars: int = 240
-    generated: float = 0.4
+    generated: float = 0.25
     seed: int = 0
+    tuning: bool = False
+
+
+TUNING_SHARE = 0.06
+"""Share of the texts of the train part that choose settings and train nothing."""
+
+
+def lot(text: str, purpose: str) -> float:
+    """A number from 0 to 1 that is the same for a text wherever and whenever it is drawn."""
+    digest = hashlib.blake2b(f"{purpose} {text}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") / 2**64
 
 
 class Recorder:
@@ -97,7 +116,7 @@ class Recorder:
         return wanted[0]
 
     def _place(self, view: View, readings: Sequence[Reading], wanted: Reading) -> Place:
-        right = tuple(r.end == wanted.end and says(r) == says(wanted) for r in readings)
+        right = tuple(r.end == wanted.end and _same(r, wanted) for r in readings)
         return Place(
             self._index[view.start + view.offset],
             view.limit + view.offset,
@@ -108,6 +127,10 @@ class Recorder:
         )
 
 
+def _same(one: Reading, other: Reading) -> bool:
+    return says(one) == says(other) or fold3(one.spoken) == fold3(other.spoken)
+
+
 def item_of(sample: dict[str, Any], config: TaggerConfig) -> Item:
     """A sample with its places at the right context of `config`."""
     recorder = Recorder(sample, config, config.language)
@@ -116,7 +139,12 @@ def item_of(sample: dict[str, Any], config: TaggerConfig) -> Item:
     stream.push(sample["written"])
     stream.flush()
     return Item(
-        sample["written"], sample["source"], tuple(recorder.tokens), tuple(recorder.places), recorder.missed
+        sample["written"],
+        sample.get("spoken", ""),
+        sample["source"],
+        tuple(recorder.tokens),
+        tuple(recorder.places),
+        recorder.missed,
     )
 
 
@@ -127,21 +155,32 @@ def read_samples(path: Path) -> Iterator[dict[str, Any]]:
             yield json.loads(line)
 
 
-def drawn_items(path: Path, config: TaggerConfig, draw: Draw) -> Iterator[Item]:
-    """Items with at least one place, from samples in random order; an item's text is not repeated."""
-    samples, random = list(read_samples(path)), Random(draw.seed)
-    random.shuffle(samples)
+def drawn_items(
+    path: Path, config: TaggerConfig, draw: Draw, known: Container[str] | None = None
+) -> Iterator[Item]:
+    """Items with at least one place, from samples in random order; an item's text is not repeated. known:
+    take no other texts.
+    """
+    order = f"order {draw.seed}"
     seen: set[str] = set()
-    for sample in samples:
+    for sample in sorted(read_samples(path), key=lambda one: lot(one["written"], order)):
         if len(seen) >= draw.samples:
             return
-        if sample["source"] == "generated" and random.random() >= draw.generated:
+        text = sample["written"]
+        if len(text) > draw.most_chars or text in seen or _is_tuning(text) != draw.tuning:
             continue
-        if len(sample["written"]) <= draw.most_chars and sample["written"] not in seen:
-            item = item_of(sample, config)
-            if item.places:
-                seen.add(item.text)
-                yield item
+        if known is not None and text not in known:
+            continue
+        if sample["source"] == "generated" and lot(text, "generated") >= draw.generated:
+            continue
+        item = item_of(sample, config)
+        if item.places:
+            seen.add(item.text)
+            yield item
+
+
+def _is_tuning(text: str) -> bool:
+    return lot(text, "tuning") < TUNING_SHARE
 
 
 class StateCache:

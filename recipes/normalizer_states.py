@@ -1,6 +1,6 @@
 """Cache the Llama's middle-layer states of the samples in which the tagger has something to choose.
 
-    python -m recipes.normalizer_states --data TEXT_TN --out DIR [--llama FOLDER] [--samples 4000]
+    python -m recipes.normalizer_states --data TEXT_TN --out DIR [--llama FOLDER] [--samples 22000]
 
 Reads train.jsonl and dev.jsonl of `recipes.prepare_text`. Writes states.f16 (tokens x d_llama, 16-bit
 floats) and index.jsonl (text, first row, where each token's text ends). Starting it again goes on.
@@ -9,7 +9,7 @@ floats) and index.jsonl (text, first row, where each token's text ends). Startin
 import json
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -33,21 +33,24 @@ class RunConfig:
     data: Path = option(Path(), "folder of recipes.prepare_text")
     out: Path = option(Path(), "folder to write, outside the checkout")
     llama: Path | None = option(None, "folder of the Llama (default: the default one)")
-    samples: int = option(4000, "training samples, drawn evenly from the sources by share")
+    samples: int = option(22_000, "training samples, drawn evenly from the sources by share")
     most_chars: int = option(240, "longer training samples are left out")
     seed: int = option(0, "of the draw")
 
 
 def chosen_texts(config: RunConfig) -> Iterator[str]:
-    """The real held-out samples with a choice in them, then the training samples that are drawn."""
+    """The real held-out samples with a choice in them, those that choose settings, then the training samples
+    that are drawn.
+    """
     rules = tuple(rule.name for rule in load_language("en").inventory.rules)
     tagger = TaggerConfig("en", rules)
     for sample in read_samples(config.data / "dev.jsonl"):
         if sample["source"] != "generated" and item_of(sample, tagger).places:
             yield sample["written"]
     draw = Draw(config.samples, config.most_chars, seed=config.seed)
-    for item in drawn_items(config.data / "train.jsonl", tagger, draw):
-        yield item.text
+    for part in (replace(draw, tuning=True), draw):
+        for item in drawn_items(config.data / "train.jsonl", tagger, part):
+            yield item.text
 
 
 def cache_states(config: RunConfig) -> int:

@@ -23,7 +23,13 @@ from tts_frontend.languages import load_language
 RULES = tuple(rule.name for rule in load_language("en").inventory.rules)
 CONFIG = TaggerConfig("en", RULES, num_rows=256, d_llama=4)
 WRITTEN = "In 1984 he got 1984 votes."
-SAMPLE = {"written": WRITTEN, "source": "google_tn", "labels": [["year", 2, 3], ["cardinal", 8, 9]]}
+SPOKEN = "In nineteen eighty four he got one thousand nine hundred eighty four votes."
+SAMPLE = {
+    "written": WRITTEN,
+    "spoken": SPOKEN,
+    "source": "google_tn",
+    "labels": [["year", 2, 3], ["cardinal", 8, 9]],
+}
 
 
 def test_a_place_knows_what_is_allowed_and_right():
@@ -41,6 +47,30 @@ def test_a_place_knows_what_is_allowed_and_right():
 def test_a_label_no_rule_offers_is_counted():
     sample = SAMPLE | {"labels": [["telephone", 2, 3]]}
     assert item_of(sample, CONFIG).missed == 1
+
+
+def test_a_title_is_right_written_out_or_not():
+    sample = {"written": "Rev. Hale came.", "spoken": "Rev. Hale came.", "source": "libritts_tn"}
+    item = item_of(sample | {"labels": [["spelled", 0, 1]]}, CONFIG)
+    (place,) = [place for place in item.places if place.token == 0]
+    right = {RULES[r] for r, good in zip(place.rules, place.right, strict=True) if good}
+    assert "abbreviation" in {RULES[r] for r in place.rules}
+    assert right >= {"spelled"}
+
+
+def test_texts_keep_their_lot_and_some_are_kept_from_training(tmp_path):
+    samples = [SAMPLE | {"written": f"In {n} he", "labels": [["year", 2, 3]]} for n in range(1900, 2000)]
+    path = tmp_path / "train.jsonl"
+    path.write_text("".join(json.dumps(one) + "\n" for one in samples))
+    training = [item.text for item in drawn_items(path, CONFIG, Draw(1000))]
+    tuning = [item.text for item in drawn_items(path, CONFIG, Draw(1000, tuning=True))]
+    assert sorted(training + tuning) == sorted(one["written"] for one in samples)
+    assert 1 <= len(tuning) <= 20
+    path.write_text("".join(json.dumps(one) + "\n" for one in samples[::2]))
+    kept = [item.text for item in drawn_items(path, CONFIG, Draw(1000))]
+    assert kept == [text for text in training if text in kept]
+    known = set(kept[:7])
+    assert [item.text for item in drawn_items(path, CONFIG, Draw(1000), known)] == kept[:7]
 
 
 @pytest.fixture

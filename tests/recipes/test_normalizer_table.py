@@ -14,6 +14,7 @@ def test_the_table_runs_what_is_not_done(labelled_text, tmp_path, monkeypatch):
     normalizer_table.main([*argv, "--max-steps", "3"])
     found = read_json(tmp_path / "table.json")["none:1"]
     assert found["google_tn_samples"]["seeds"] == 2
+    assert 0 <= found["google_tn_said"]["mean"] <= found["google_tn_weighed"]["mean"] <= 100
     assert any(name.startswith("class_") for name in found)
 
     def fail(config):

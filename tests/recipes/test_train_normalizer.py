@@ -31,6 +31,17 @@ def test_a_run_learns_goes_on_and_exports(labelled_text, tmp_path):
     assert sum(record["samples"].values()) > 40
 
 
+def test_the_weight_of_the_rules_is_chosen_on_samples_kept_from_training(labelled_text):
+    task = build(config_of(labelled_text, labelled_text / "run", 1))
+    model = task.model.eval()  # untrained, all its scores are zero
+    texts = {item.text for item in task.batches.items}
+    task.tuning = task.held_out
+    assert not texts & {item.text for item in build(config_of(labelled_text, labelled_text, 1)).tuning}
+    weight = task.choose_rule_weight(model)
+    assert weight > 0  # the rules know more than nothing
+    assert sum(task.said_right(model, weight).values()) > sum(task.said_right(model, 0.0).values())
+
+
 def test_a_sample_is_right_when_all_its_places_are(labelled_text):
     task = build(config_of(labelled_text, labelled_text / "run", 1))
     item = next(item for item in task.held_out if len(item.places) > 1)
