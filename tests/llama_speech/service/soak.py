@@ -18,7 +18,6 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -67,7 +66,7 @@ class Report:
     other_than_alone: int = 0
     leaks: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
-    statuses: Counter[str] = field(default_factory=Counter)
+    statuses: dict[str, int] = field(default_factory=dict)
     rss_mb: list[tuple[float, float]] = field(default_factory=list)  # minute, MB
 
     @property
@@ -227,7 +226,7 @@ class Soak:
         """answered: whether the question was the only thing in the conversation, as it was alone."""
         report, own = self.report, self._alone[question.name]
         report.turns += 1
-        report.statuses[told.status] += 1
+        report.statuses[told.status] = report.statuses.get(told.status, 0) + 1
         others = [one for name, one in self._alone.items() if name != question.name]
         if told.heard and told.heard != own.heard and told.heard in {one.heard for one in others}:
             report.leaks.append(f"{question.name}: heard {told.heard!r}")
