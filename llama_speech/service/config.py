@@ -58,6 +58,8 @@ class ServiceConfig:
             raise ConfigError(f"port is {self.port}: use 0 to 65535")
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ConfigError("a TLS certificate and its key go together: give both")
+        if not 96 <= self.interrupt_ms <= 60_000:
+            raise ConfigError(f"interrupt_ms is {self.interrupt_ms}: use 96 to 60000")
         if self.answer_from not in ("transcript", "speech"):
             raise ConfigError(f"answer_from is {self.answer_from!r}: use transcript or speech")
         if any(not key.isascii() or not key.strip() for key in self.api_keys):

@@ -26,7 +26,15 @@ def test_addresses_are_printed_as_browsers_read_them():
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"port": -1}, {"port": 70_000}, {"tls_cert": Path("c")}, {"api_keys": (" ",)}, {"api_keys": ("ä",)}],
+    [
+        {"port": -1},
+        {"port": 70_000},
+        {"tls_cert": Path("c")},
+        {"api_keys": (" ",)},
+        {"api_keys": ("ä",)},
+        {"answer_from": "magic"},
+        {"interrupt_ms": 50},
+    ],
 )
 def test_settings_that_cannot_work_are_refused(wrong):
     with pytest.raises(ConfigError):

@@ -44,6 +44,24 @@ def test_a_file_without_keys_is_no_lock(tmp_path, content):
         config_of("--api-key-file", str(keys))
 
 
+def test_loads_and_engine_options_are_read():
+    parser = argparse.ArgumentParser()
+    serve.add_arguments(parser)
+    args = parser.parse_args(["--sessions", "1,2,8", "--vllm", '{"tensor_parallel_size": 2}'])
+    assert (args.sessions, args.vllm) == ((1, 2, 8), {"tensor_parallel_size": 2})
+    for wrong in (["--sessions", "1,x"], ["--sessions", "0"], ["--vllm", "[]"], ["--vllm", "{"]):
+        with pytest.raises(SystemExit):
+            parser.parse_args(wrong)
+
+
+def test_vllm_reads_no_words_by_the_llama(tiny_stack):
+    parser = argparse.ArgumentParser()
+    serve.add_arguments(parser)
+    args = parser.parse_args([*tiny_stack.options, "--vllm", "{}", "--recognition", "llama"])
+    with pytest.raises(UsageError, match="--recognition ctc"):
+        serve.load_service(args, config_of())
+
+
 def test_half_a_certificate_is_refused():
     with pytest.raises(ConfigError, match="go together"):
         config_of("--tls-cert", "a.pem")
