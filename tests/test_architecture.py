@@ -173,11 +173,11 @@ def test_libraries_stay_in_their_place(path):
 @pytest.mark.parametrize("path", SOURCES, ids=str)
 def test_imported_libraries_are_declared(path):
     extras = (
-        ("eval", "train", "quality", "privacy", "grammars", "comet")
+        ("eval", "train", "quality", "privacy", "ray", "grammars", "comet")
         if path.as_posix().startswith(EXTRA_PLACES)
         else ()
     )
-    extras = ("serve",) if path.as_posix().startswith(SERVE_PLACES) else extras
+    extras = ("serve", "vllm", "ray-serve") if path.as_posix().startswith(SERVE_PLACES) else extras
     known = declared(*extras)
     assert [f"{path}:{line} imports {name}" for line, name in third_party(path) if name not in known] == []
 

@@ -15,8 +15,6 @@ from llama_speech.cli._options import UsageError, add_model_options, positive
 from speech_core.errors import BundleError, ConfigError
 
 if TYPE_CHECKING:
-    from starlette.applications import Starlette
-
     from llama_speech.api import SpeechLlama
     from llama_speech.service.batching import Decoder
     from llama_speech.service.config import ServiceConfig
@@ -219,8 +217,8 @@ def load_service(args: argparse.Namespace, config: "ServiceConfig") -> "Service"
     return Service(config, engine, metrics, model)
 
 
-def load_app(arguments: Sequence[str]) -> "Starlette":
-    """The application of `llama-speech serve ARGUMENTS`, loaded and warm. Raises SpeechError."""
+def load_app(arguments: Sequence[str]) -> Any:
+    """The ASGI application of `llama-speech serve ARGUMENTS`, loaded and warm. Raises SpeechError."""
     from llama_speech.service.app import build_app
     from llama_speech.service.run import warm_up
 
