@@ -144,7 +144,7 @@ class NormalizerTask:
             chosen = torch.stack([(own + weight * batch.rule_scores).argmax(1) for weight in weights], 1)
             good = batch.right.gather(1, chosen).T  # (weights, places)
             counts = [len(item.places) for item in some]
-            for item, right in zip(some, good.split(counts, dim=1), strict=True):
+            for item, right in zip(some, torch.split(good, counts, dim=1), strict=True):
                 yield item, right.tolist()
 
     @torch.no_grad()
@@ -185,7 +185,7 @@ def load_items(
     """Training items, those kept from training to choose settings, and the real held-out ones. states: take
     only training texts whose states are there.
     """
-    known = StateCache(states) if states else None
+    known = StateCache(states).places if states else None
     tuning = list(drawn_items(data / "train.jsonl", tagger, replace(draw, tuning=True), known))
     items = list(drawn_items(data / "train.jsonl", tagger, draw, known))
     dev = (one for one in read_samples(data / "dev.jsonl") if one["source"] != "generated")
