@@ -141,6 +141,9 @@ class LlamaStageModel(nn.Module):
 
     def _answer_loss(self, targets: list[Target]) -> tuple[Tensor, Metrics]:
         share = self.config.mixture.dialogue_distribution
+        if not targets:  # nothing was heard in the whole batch: nothing to learn from it
+            nothing = self.speech.adapter.boundaries.sum() * 0.0
+            return nothing, {"foreseen": math.nan, "answer_loss": math.nan}
         heard = [self._sequence(target.turns, target) for target in targets]
         written = [
             self._sequence(target.written, target) if share and target.written else None for target in targets

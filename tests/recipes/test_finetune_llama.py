@@ -112,6 +112,17 @@ def test_text_is_written_as_the_ctc_head_hears_it(parts: dict[str, Path]) -> Non
     assert model._written("cold") == tokenizer.encode("cold")  # not to be written with those
 
 
+def test_a_batch_in_which_nothing_is_heard_teaches_nothing(parts: dict[str, Path]) -> None:
+    task = build(config_for(parts))
+    batch = next(iter(task.batches))
+    silent = replace(batch, texts=[None] * len(batch.texts))
+    loss, figures = task.model(silent)
+    loss.backward()
+    assert float(loss.detach()) == 0.0
+    assert math.isnan(figures["answer_loss"])
+    assert not task.model.speech.adapter.boundaries.grad.any()
+
+
 def test_the_record_keeps_the_stages_before(parts: dict[str, Path]) -> None:
     task = build(config_for(parts))
     assert [stage["method"] for stage in task.earlier] == ["CTC"]

@@ -3,6 +3,7 @@ scored. Where one is installed it is run.
 """
 
 import importlib.util
+from importlib.metadata import PackageNotFoundError
 
 import pytest
 
@@ -56,7 +57,7 @@ def test_what_is_missing_is_named(monkeypatch):
     import llama_speech.evaluation.normalization_peers as peers
 
     def absent(name: str) -> str:
-        raise peers.PackageNotFoundError(name)
+        raise PackageNotFoundError(name)
 
     monkeypatch.setattr(peers, "version", absent)
     with pytest.raises(ConfigError, match=r"nemo_text_processing is not.*\[grammars\].*--peer"):
