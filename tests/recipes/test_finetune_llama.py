@@ -120,7 +120,9 @@ def test_a_batch_in_which_nothing_is_heard_teaches_nothing(parts: dict[str, Path
     loss.backward()
     assert float(loss.detach()) == 0.0
     assert math.isnan(figures["answer_loss"])
-    assert not task.model.speech.adapter.boundaries.grad.any()
+    gradient = task.model.speech.adapter.boundaries.grad
+    assert gradient is not None
+    assert not gradient.any()
 
 
 def test_the_record_keeps_the_stages_before(parts: dict[str, Path]) -> None:
