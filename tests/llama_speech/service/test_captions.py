@@ -78,3 +78,8 @@ def test_words_are_certain_when_two_results_have_some():
     assert [check.answered(text) for text in ("stop", "H", "stop", "stop")] == [False, False, False, True]
     assert WordCheck().answered("stop it")  # many letters
     assert not WordCheck().answered("mhm uh hmm")
+
+
+def test_a_word_of_two_letters_has_to_be_heard_three_times():
+    check = WordCheck()
+    assert [check.answered("No.") for _ in range(3)] == [False, False, True]
