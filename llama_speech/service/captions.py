@@ -57,7 +57,7 @@ class Captions:
 
 
 class WordCheck:
-    """Are there words in what may be only a sound? Yes, when some results in a row have them, or one has many.
+    """Are there words in what may be only a sound? Yes, when some results in a row have them, or one many.
 
     A hum or a cough gives single letters, or now and then a short word that the next results do not confirm.
     """
