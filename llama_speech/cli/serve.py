@@ -206,7 +206,8 @@ def load_service(args: argparse.Namespace, config: "ServiceConfig") -> "Service"
     if args.vllm is not None:
         model, decoder = _load_on_vllm(args)
     else:
-        model = load(args.model, args.llama, args.device, args.dtype, args.threads)
+        threads = args.threads or max((os.cpu_count() or 2) // 2, 1)  # the models run on two threads at once
+        model = load(args.model, args.llama, args.device, args.dtype, threads)
     loaded, metrics = model.parts.loaded, Metrics()
     if loaded is None:
         raise ConfigError("this model has no Llama to talk to")
