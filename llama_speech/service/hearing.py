@@ -53,7 +53,7 @@ class TurnHearing:
             groups.setdefault((turn[0].language or language, turn[0].partial), []).append(turn)
         for (code, partial), group in groups.items():
             results, error = self._guarded(
-                lambda code=code, partial=partial, group=group: self._words(  # type: ignore[misc]
+                lambda code=code, partial=partial, group=group: self._words(  # type: ignore[misc]  # not inferred
                     [command.audio for command, _ in group], code, "ctc" if partial else self._mode
                 ),
                 len(group),

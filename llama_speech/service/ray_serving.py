@@ -71,7 +71,7 @@ def deployment(arguments: Sequence[str], options: ReplicaOptions | None = None) 
         max_ongoing_requests=options.max_ongoing,
         ray_actor_options={"num_cpus": options.cpus, "num_gpus": options.gpus},
     )
-    return replica.bind()  # type: ignore[attr-defined]
+    return replica.bind()  # type: ignore[attr-defined]  # added by Ray's decorator
 
 
 def from_config(args: dict[str, Any]) -> Any:
@@ -80,7 +80,8 @@ def from_config(args: dict[str, Any]) -> Any:
     arguments = settings.pop("arguments", "")
     words = arguments.split() if isinstance(arguments, str) else list(arguments)
     try:
-        options = ReplicaOptions(**{name: _number(value) for name, value in settings.items()})  # type: ignore[arg-type]
+        values = {name: _number(value) for name, value in settings.items()}
+        options = ReplicaOptions(**values)  # type: ignore[arg-type]  # all fields are numbers
     except TypeError as error:
         raise ConfigError(f"unknown setting of the deployment: {error}") from None
     return deployment(words, options)
