@@ -10,7 +10,6 @@ A component that is absent disables what needs it, the rest works. Nothing in it
 
 import hashlib
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -188,19 +187,6 @@ def write_manifest(folder: Path, info: BundleInfo) -> Bundle:
     }
     write_json(folder / MANIFEST, manifest)
     return Bundle(folder, info, files)
-
-
-def list_bundles(folders: Iterable[Path] = ()) -> list[Bundle]:
-    """The readable bundles below `folders` (default: those of the package), unverified, by folder name."""
-    parents = list(folders) or [bundles_folder()]
-    found = (path.parent for parent in parents for path in sorted(parent.glob(f"*/{MANIFEST}")))
-    bundles = []
-    for folder in found:
-        try:
-            bundles.append(read_bundle(folder, verify=False))
-        except BundleError:
-            continue
-    return bundles
 
 
 def sha256_of(path: Path) -> str:

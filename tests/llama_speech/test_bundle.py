@@ -9,7 +9,6 @@ from llama_speech.bundle import (
     BundleInfo,
     bundles_folder,
     default_bundle_folder,
-    list_bundles,
     read_bundle,
     sha256_of,
     write_manifest,
@@ -135,13 +134,6 @@ def test_where_the_default_is_found(folder, monkeypatch):
     assert default_bundle_folder() == bundles_folder() / "default"
     monkeypatch.setenv("LLAMA_SPEECH_BUNDLE", str(folder))
     assert read_bundle().folder == folder
-
-
-def test_list_leaves_out_what_is_broken(folder):
-    broken = folder.parent / "broken"
-    broken.mkdir()
-    (broken / "bundle.json").write_text("{")
-    assert [bundle.info.name for bundle in list_bundles([folder.parent])] == ["test"]
 
 
 def test_bundles_of_the_package_are_found_by_name(folder, monkeypatch, tmp_path):

@@ -30,7 +30,6 @@ WEEKDAY_OF = {
     "thurs": "Thursday", "fri": "Friday", "sat": "Saturday", "sun": "Sunday", "tu": "Tuesday",
     "th": "Thursday",
 }  # fmt: skip
-WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
 def _table(text: str) -> dict[str, str]:
@@ -71,57 +70,11 @@ BARE_ABBREVIATIONS = frozenset(
     "pkwy", "expy", "etc", "vol", "vols", "dept", "approx", "appt", "rd", "sgt", "lt", "capt", "pvt",
     "govt", "prof", "cmdr", "supt", "tbsp", "tsp"]
 )  # fmt: skip
-TITLES = frozenset(
-    [
-        "mr",
-        "mrs",
-        "ms",
-        "messrs",
-        "mme",
-        "mlle",
-        "prof",
-        "rev",
-        "hon",
-        "gen",
-        "col",
-        "maj",
-        "capt",
-        "lt",
-        "sgt",
-        "cpl",
-        "pvt",
-        "cmdr",
-        "adm",
-        "gov",
-        "sen",
-        "rep",
-    ]
+RANKS = frozenset(
+    ["gen", "col", "maj", "capt", "lt", "sgt", "cpl", "pvt", "cmdr", "adm", "gov", "sen", "rep"]
 )
-NEEDS_CAPITAL = frozenset(
-    [
-        "gen",
-        "col",
-        "maj",
-        "capt",
-        "lt",
-        "sgt",
-        "cpl",
-        "pvt",
-        "cmdr",
-        "adm",
-        "gov",
-        "sen",
-        "rep",
-        "hon",
-        "ft",
-        "mt",
-        "pt",
-        "rev",
-        "pres",
-        "insp",
-        "prof",
-    ]
-)
+TITLES = RANKS | {"mr", "mrs", "ms", "messrs", "mme", "mlle", "prof", "rev", "hon"}
+NEEDS_CAPITAL = RANKS | {"hon", "ft", "mt", "pt", "rev", "pres", "insp", "prof"}
 STREET_TYPES = _table("""
 st=street|ave=avenue|av=avenue|blvd=boulevard|rd=road|dr=drive|ln=lane|ct=court|pl=place|hwy=highway
 pkwy=parkway

@@ -26,39 +26,10 @@ WATCHED = (
     | LETTER_WORDS
     | frozenset(STREET_TYPES)
     | frozenset(
-        [
-            "no",
-            "nos",
-            "vol",
-            "fig",
-            "ch",
-            "sec",
-            "sq",
-            "cu",
-            "gen",
-            "col",
-            "maj",
-            "adm",
-            "gov",
-            "sen",
-            "rep",
-            "hon",
-            "ft",
-            "mt",
-            "rev",
-            "pres",
-            "insp",
-            "prof",
-            "ed",
-            "eq",
-            "n",
-            "s",
-            "e",
-            "w",
-            "v",
-        ]
+        ["no", "nos", "vol", "fig", "ch", "sec", "sq", "cu", "gen", "col", "maj", "adm", "gov", "sen", "rep",
+        "hon", "ft", "mt", "rev", "pres", "insp", "prof", "ed", "eq", "n", "s", "e", "w", "v"]
     )
-)
+)  # fmt: skip
 PARTS = re.compile(r"['’-]")
 
 

@@ -19,7 +19,6 @@ from tts_frontend.languages.en.lexicon import (
 ABBREVIATED = RuleSet("abbreviation")
 SHORTHAND = RuleSet("shorthand", checked=False)
 
-NAME_AFTER = re.compile(r"\.? ?(?:[A-Z]|d['’]|de |von |van )")
 NAME_OR_END = re.compile(r"\.? ?(?:[A-Z]|d['’]|de |von |van )|[\"”’)]*\s*$")
 NUMBER_AFTER = re.compile(r"\.?,? ?[:#]? ?(?:\d|[VX][IVX]*\b|I[IVX]+\b)")
 SENTENCE_GOES_ON = re.compile(r",?;? [a-z\d(&]|,|;|:|\)")

@@ -19,10 +19,6 @@ PER = r"(?:/(?P<per>" + "|".join(sorted(PER_UNITS, key=len, reverse=True)) + r")
 VALUE = rf"(?P<amount>{AMOUNT})(?:{MAGNITUDE})?"
 
 
-def _is_one(amount: str) -> bool:
-    return amount.replace(",", "") in ("1", "1.0", "1.00")
-
-
 def money_words(amount: str, scale: str, currency: str, m: Match) -> str:
     """An amount of money: whole units and hundredths, or a decimal when there is a scale or not just two
     digits.

@@ -23,7 +23,6 @@ MATH_NEAR = re.compile(
 )
 YEAR_END, YEAR_START = re.compile(r"\b(?:1[5-9]|20)\d\d$"), re.compile(r"(?:1[5-9]|20)\d\d(?![\d/])")
 CLAUSE = re.compile(r"[,;?!]|\. ")
-SPACES = re.compile(r" *")
 
 
 def _between_numbers(m: Match) -> bool:
