@@ -11,6 +11,7 @@ system. Times leave loading out (it is reported beside); memory is the peak of t
 goes to standard error; the last line is one JSON object.
 """
 
+import itertools
 import json
 import logging
 import os
@@ -72,6 +73,9 @@ class RunConfig:
     encoders: tuple[str, ...] = option(ENCODERS, "encoders to train")
     tasks: tuple[str, ...] = option(TASKS, "training steps to measure")
     preset: str = option("small", "size of the encoders")
+    precisions: tuple[str, ...] = option(
+        ("fp32",), "of the training steps: fp32, bf16 (faster where the processor has it)"
+    )
     batch: int = option(8, "utterances of a training batch")
     frames: int = option(1200, "frames of each utterance (100 a second)")
     steps: int = option(5, "timed steps of each training measurement")
@@ -91,6 +95,8 @@ class RunConfig:
         if min(self.batch, self.frames, self.steps, self.threads, self.repeats) < 1:
             raise ConfigError("batch, frames, steps, threads and repeats must be at least 1")
         lengths = (*self.minutes, *self.read_minutes, self.token_ms)
+        if set(self.precisions) - {"fp32", "bf16"}:
+            raise ConfigError("precisions are fp32 and bf16")
         if set(self.parts) - set(PARTS) or min(lengths) <= 0 or not self.read_minutes:
             raise ConfigError(f"parts are {', '.join(PARTS)}; minutes and --token-ms must be positive")
 
@@ -191,7 +197,7 @@ def _transcription_row(found: list[dict[str, Any]] | str, audio_s: float) -> dic
 def training_rows(config: RunConfig) -> list[dict[str, Any]]:
     """Return one row per training task and encoder: audio seconds a second, step times, peak memory."""
     rows = []
-    for name in config.tasks:
+    for name, precision in itertools.product(config.tasks, config.precisions):
         tasks = [
             TrainTask(
                 system=encoder,
@@ -204,11 +210,12 @@ def training_rows(config: RunConfig) -> list[dict[str, Any]]:
                 codebooks_per_step=config.codebooks_per_step
                 if name == "best-rq" and config.preset != "tiny"
                 else 0,
+                precision=precision,
             )
             for encoder in config.encoders
         ]
         for task, found in measure_in_turn(tasks, config.repeats):
-            rows.append({"task": name, "system": task.system, **_training_row(found)})
+            rows.append({"task": name, "precision": precision, "system": task.system, **_training_row(found)})
     return rows
 
 
@@ -287,7 +294,7 @@ def print_tables(result: dict[str, Any]) -> None:
         )
         print(f"{head}  {factors}  CPU {row['cpu_factor_median']:.3f}  peak {row['peak_memory_mib']:.0f} MiB")
     for row in result["training"]:
-        head = f"{row['task']:<8} {row['system']:<14}"
+        head = f"{row['task']:<8} {row['precision']} {row['system']:<14}"
         if "error" in row:
             print(f"{head}  failed: {row['error']}")
             continue

@@ -40,6 +40,7 @@ class TrainTask:
     steps: int
     threads: int
     codebooks_per_step: int = 0
+    precision: str = "fp32"  # or bf16: autocast, as in training
 
 
 def peak_memory_mib() -> float:
@@ -111,7 +112,8 @@ def measure_training(task: TrainTask) -> dict[str, Any]:
     for _ in range(task.steps + 1):
         start, cpu_start = time.perf_counter(), time.process_time()
         optimizer.zero_grad(set_to_none=True)
-        loss = model(features, lengths, generator)
+        with torch.autocast("cpu", torch.bfloat16, enabled=task.precision == "bf16"):
+            loss = model(features, lengths, generator)
         loss.backward()
         optimizer.step()
         steps_s.append(time.perf_counter() - start)

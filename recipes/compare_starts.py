@@ -2,13 +2,14 @@
 
     python -m recipes.compare_starts --llama CACHE/default-llama --caches DATA/real-en \
         --encoder RUNS/best-rq/export/speech_encoder --held-out DATA/dev-librispeech \
-        --label-hours 1 10 0 --seeds 0 1 --steps 1000 --out RUNS/starts --more "--teacher-weight 5"
+        --label-hours 1 10 0 --seeds 0 1 --steps 1000 --extra-steps 800 --out RUNS/starts \
+        --more "--encoder-preset mini --adapter-preset mini --dictionary cmudict.dict.gz"
 
-Both starts take the same steps on the same batches with the same model, so equal steps are equal time,
-on a busy machine too; what pre-training cost stands beside them. Each run is one of
-recipes.finetune_speech (`--more` hands options on); one that is complete is not made again. Writes
-starts.tsv, starts.md and starts.png. On a CPU, for a look: `--steps 20 --label-hours 0 --seeds 0
---more "--encoder-preset tiny --adapter-preset tiny"`.
+Both starts take the same steps on the same batches with the same model, so equal steps are equal time, on a
+busy machine too; with `--extra-steps` the start from nothing then gets the time of the pre-training as well.
+Each run is one of recipes.finetune_speech (`--more` hands options on); one that is complete is not made
+again. Writes starts.tsv, starts.md and starts.png. On a CPU, for a look: `--steps 20 --label-hours 0
+--seeds 0 --more "--encoder-preset tiny --adapter-preset tiny"`.
 """
 
 import csv
@@ -20,7 +21,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import mean
+from statistics import mean, median
 from typing import Any
 
 from recipes import options
@@ -32,7 +33,14 @@ from speech_core.errors import InputError
 logger = logging.getLogger(__name__)
 
 SCRATCH, PRETRAINED = "scratch", "best-rq"
-FIGURES = {"held_out_ctc_loss": "held-out CTC loss per token", "wer": "word error rate, %"}
+FIGURES = {
+    "held_out_ctc_loss": "held-out CTC loss per token",
+    "held_out_phone_loss": "held-out CTC loss per phone",  # this and the next with a dictionary
+    "phone_error_rate": "phone error rate, %",
+    "wer": "word error rate, %",
+}
+Point = dict[str, Any]  # one evaluation
+COLOURS = {SCRATCH: "tab:orange", PRETRAINED: "tab:blue"}
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,7 @@ class RunConfig:
     label_hours: tuple[float, ...] = option((1.0, 10.0, 0.0), "hours of labelled speech; 0 = all")
     seeds: tuple[int, ...] = option((0, 1), "seeds")
     steps: int = option(1000, "optimizer steps of each run")
+    extra_steps: int = option(0, "more steps for the start from nothing: what pre-training took")
     evaluations: int = option(5, "points of each curve")
     learning_rate: float = option(4e-4, "learning rate, constant after a warm-up of a tenth of the steps")
     more: str = option("", "further options of recipes.finetune_speech, in one string")
@@ -77,10 +86,15 @@ def planned_runs(config: RunConfig) -> list[Run]:
     ]
 
 
+def last_step(run: Run, config: RunConfig) -> int:
+    """Steps of one run."""
+    return config.steps + (config.extra_steps if run.start == SCRATCH else 0)
+
+
 def arguments(run: Run, config: RunConfig) -> list[str]:
     """Options of recipes.finetune_speech for one run."""
     paths = ["--llama", config.llama, "--caches", *config.caches, "--held-out", *config.held_out]
-    loop = ["--run-dir", config.out / run.name, "--max-steps", config.steps, "--seed", run.seed]
+    loop = ["--run-dir", config.out / run.name, "--max-steps", last_step(run, config), "--seed", run.seed]
     rate = ["--learning-rate", config.learning_rate, "--warmup-steps", max(config.steps // 10, 1)]
     points = ["--evaluate-every-steps", max(config.steps // config.evaluations, 1), "--average-decay", 0.99]
     labels = ["--label-hours", run.label_hours]
@@ -90,10 +104,10 @@ def arguments(run: Run, config: RunConfig) -> list[str]:
 
 def is_complete(run: Run, config: RunConfig) -> bool:
     """Whether it was evaluated at its last step."""
-    return any(line["step"] == config.steps for line in evaluations(config.out / run.name))
+    return any(line["step"] == last_step(run, config) for line in evaluations(config.out / run.name))
 
 
-def evaluations(folder: Path) -> Iterator[dict[str, Any]]:
+def evaluations(folder: Path) -> Iterator[Point]:
     """The lines of metrics.jsonl that hold held-out figures, in order."""
     path = folder / "metrics.jsonl"
     if path.exists():
@@ -104,69 +118,91 @@ def evaluations(folder: Path) -> Iterator[dict[str, Any]]:
 
 
 def write_report(config: RunConfig) -> None:
-    """Table of every point, table of the last ones, and curves, from the runs that are complete."""
-    done = [run for run in planned_runs(config) if is_complete(run, config)]
+    """Table of every point, table of what counts, and curves, from the runs that are complete."""
+    done = {
+        run: list(evaluations(config.out / run.name))
+        for run in planned_runs(config)
+        if is_complete(run, config)
+    }
+    names = [name for name in FIGURES if all(name in point for points in done.values() for point in points)]
     with (config.out / "starts.tsv").open("w", encoding="utf-8", newline="") as out:
         table = csv.writer(out, delimiter="\t")
-        table.writerow(["label_hours", "seed", "start", "step", "train_s", *FIGURES])
-        for run in done:
-            for point in evaluations(config.out / run.name):
-                values = [round(point[name], 3) for name in FIGURES]
+        table.writerow(["label_hours", "seed", "start", "step", "train_s", *names])
+        for run, points in done.items():
+            for point in points:
+                values = [round(point[name], 3) for name in names]
                 table.writerow(
                     [run.label_hours or "all", run.seed, run.start, point["step"], point["train_s"], *values]
                 )
-    (config.out / "starts.md").write_text(_summary(done, config), encoding="utf-8")
-    _draw(done, config)
+    (config.out / "starts.md").write_text(_summary(done, names, config), encoding="utf-8")
+    if done:
+        _draw(done, names, config)
 
 
-def _summary(done: list[Run], config: RunConfig) -> str:
-    """Markdown: the last point of both starts, mean over the seeds, and what pre-training cost."""
-    lines = [
-        f"| labels, h | seeds | {' | '.join(f'{f}: {SCRATCH} / {PRETRAINED}' for f in FIGURES.values())} |"
-    ]
-    lines.append("|---|---|" + "---|" * len(FIGURES))
+def _summary(done: dict[Run, list[Point]], names: list[str], config: RunConfig) -> str:
+    """Markdown: both starts after equal steps, and after equal time with that of pre-training counted."""
+    more = [f"{SCRATCH}, {config.extra_steps} steps more"] if config.extra_steps else []
+    titles = ["labels, h", "seeds", f"after {config.steps} steps", SCRATCH, PRETRAINED, *more]
+    lines = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
     for hours in config.label_hours:
         seeds = [
             seed for seed in config.seeds if all(Run(s, hours, seed) in done for s in (SCRATCH, PRETRAINED))
         ]
-        if seeds:
-            cells = [_pair(name, hours, seeds, config) for name in FIGURES]
-            lines.append(f"| {f'{hours:g}' if hours else 'all'} | {len(seeds)} | {' | '.join(cells)} |")
+        for name in names if seeds else []:
+            columns = [(SCRATCH, config.steps), (PRETRAINED, config.steps)]
+            columns += [(SCRATCH, config.steps + config.extra_steps)] if more else []
+            cells = [
+                _cell([_at(done[Run(start, hours, seed)], step, name) for seed in seeds])
+                for start, step in columns
+            ]
+            label = f"{hours:g}" if hours else "all"
+            lines.append(f"| {' | '.join([label, str(len(seeds)), FIGURES[name], *cells])} |")
     record = read_json(config.encoder / "training.json")
-    lines.append("")
-    lines.append(
-        f"{config.steps} steps each; the pre-training before took {record['train_hours']:.2f} h for "
-        f"{record['audio_hours']:.1f} h of audio."
-    )
-    return "\n".join(lines) + "\n"
+    cost = f"{record['train_hours']:.2f} h for {record['audio_hours']:.1f} h of audio"
+    return "\n".join([*lines, "", f"The pre-training before took {cost}."]) + "\n"
 
 
-def _pair(figure: str, hours: float, seeds: list[int], config: RunConfig) -> str:
-    both = []
-    for start in (SCRATCH, PRETRAINED):
-        last = [list(evaluations(config.out / Run(start, hours, seed).name))[-1] for seed in seeds]
-        both.append(f"{mean(point[figure] for point in last):.2f}")
-    return " / ".join(both)
+def _at(points: list[Point], step: int, name: str) -> float:
+    """A figure at one step."""
+    return next(float(point[name]) for point in points if point["step"] == step)
 
 
-def _draw(done: list[Run], config: RunConfig) -> None:
-    """Curves over steps: a column for each share of the labels, a row for each figure."""
+def _cell(values: list[float]) -> str:
+    """Mean over the seeds, and what it is the mean of."""
+    each = f" ({', '.join(f'{value:.2f}' for value in values)})" if len(values) > 1 else ""
+    return f"{mean(values):.2f}{each}"
+
+
+def _step_s(done: dict[Run, list[Point]]) -> float:
+    """Seconds of one step, middle of the runs."""
+    return median(points[-1]["train_s"] / points[-1]["step"] for points in done.values())
+
+
+def _draw(done: dict[Run, list[Point]], names: list[str], config: RunConfig) -> None:
+    """Curves over steps: a column for each share of the labels, a row for each figure.
+
+    Dashed: the pre-trained start with the time of its pre-training before it.
+    """
     from matplotlib.figure import Figure
 
+    head_start = read_json(config.encoder / "training.json")["train_hours"] * 3600 / _step_s(done)
     columns = len(config.label_hours)
-    figure = Figure(figsize=(4 * columns, 3 * len(FIGURES)), layout="constrained")
-    axes = figure.subplots(len(FIGURES), columns, squeeze=False, sharex=True)
+    figure = Figure(figsize=(4 * columns, 2.6 * len(names)), layout="constrained")
+    axes = figure.subplots(len(names), columns, squeeze=False, sharex=True, sharey="row")
     for column, hours in enumerate(config.label_hours):
         axes[0, column].set_title(f"{hours:g} h of labels" if hours else "all labels")
-        for row, (name, title) in enumerate(FIGURES.items()):
-            axes[row, column].set_ylabel(title)
-            for run in done:
-                if run.label_hours == hours:
-                    points = [(p["step"], p[name]) for p in evaluations(config.out / run.name)]
-                    colour = "tab:blue" if run.start == PRETRAINED else "tab:orange"
-                    axes[row, column].plot(*zip(*points, strict=True), color=colour, label=run.start)
-    if done:
-        axes[0, 0].legend()
+        for row, name in enumerate(names):
+            axes[row, 0].set_ylabel(FIGURES[name])
+            for run in (run for run in done if run.label_hours == hours):
+                steps, values = zip(*((point["step"], point[name]) for point in done[run]), strict=True)
+                axes[row, column].plot(steps, values, color=COLOURS[run.start], label=run.start)
+                if run.start == PRETRAINED:
+                    later = [step + head_start for step in steps]
+                    label = f"{PRETRAINED}, pre-training counted"
+                    axes[row, column].plot(later, values, "--", color=COLOURS[run.start], label=label)
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    once = dict(zip(labels, handles, strict=True))
+    axes[0, 0].legend(once.values(), once.keys())
     figure.supxlabel("optimizer steps")
     figure.savefig(config.out / "starts.png", dpi=100)
 

@@ -16,6 +16,7 @@ import logging
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ from recipes.data.statistics import feature_statistics
 from recipes.data.teacher_states import TeacherStates
 from recipes.distillation import TeacherHead
 from recipes.options import option
-from recipes.phone_ctc import PhoneCtcHead, PhoneDictionary
+from recipes.phone_ctc import PhoneCtcHead, PhoneDictionary, phone_figures
 from recipes.processes import first_process_first
 from recipes.recipe import run_recipe
 from recipes.speech_batches import SpeechBatch, SpeechBatches
@@ -219,7 +220,7 @@ class CtcTask:
     def evaluate(self, model: nn.Module) -> Metrics:
         """Word error rate of the CTC head on each held-out cache, and of all together, in percent.
 
-        With its loss per token over all of them.
+        With its loss per token over all of them, and the errors in phones where those are learned.
         """
         metrics: Metrics = {}
         everything = np.zeros((0, 4), dtype=np.int64)
@@ -232,6 +233,9 @@ class CtcTask:
         if self.held_out:
             metrics["wer"] = 100 * (error_rate(everything) or 0.0)
             metrics["held_out_ctc_loss"] = training_loop.mean_of_numbers(losses)
+            if self.model.dictionary:
+                known = (model.speech.encoder, model.spoken_phones, self.model.dictionary)  # type: ignore[union-attr]
+                metrics |= phone_figures(*known, chain(*self.held_out.values()))  # type: ignore[arg-type]
         return metrics
 
     def _transcribe(

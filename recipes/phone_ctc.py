@@ -5,14 +5,20 @@ learn from common ones. Dictionary: CMUdict's format, `word` or `word(2)`, then 
 """
 
 import gzip
+import math
 import re
 from collections.abc import Iterable
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 
+from llama_speech.evaluation.scores import count_edits, error_rate
+from recipes.metrics_log import mean_of_numbers
+from recipes.speech_batches import SpeechBatch
 from recipes.speech_losses import ctc_loss
 from speech_core.errors import InputError
+from speech_encoder.conformer import SpeechEncoder
 
 PHONES = (
     "AA", "AE", "AH", "AO", "AW", "AY", "B", "CH", "D", "DH", "EH", "ER", "EY",
@@ -72,8 +78,41 @@ class PhoneCtcHead(nn.Module):
         known = [number for number, found in enumerate(classes) if found is not None]
         if not known:
             return self.project.weight.sum() * 0.0
-        scores = self.project(encodings[known]).float()
-        log_probs = scores.unflatten(-1, (self.outputs, -1)).flatten(1, 2).log_softmax(-1)
+        log_probs = self._log_probs(encodings[known])
         return ctc_loss(
             log_probs, lengths[known] * self.outputs, [found for found in classes if found is not None]
         )
+
+    def _log_probs(self, encodings: Tensor) -> Tensor:
+        """(batch, encodings, d_model) -> (batch, encodings * outputs, 1 + phones), the blank first."""
+        scores = self.project(encodings).float()
+        return scores.unflatten(-1, (self.outputs, -1)).flatten(1, 2).log_softmax(-1)
+
+    def greedy(self, encodings: Tensor, lengths: Tensor) -> list[list[int]]:
+        """Classes heard in each item: the best of every output, repeats and blanks left out."""
+        best = self._log_probs(encodings).argmax(-1)
+        rows = (row[: int(length) * self.outputs] for row, length in zip(best, lengths, strict=True))
+        heard = (torch.unique_consecutive(row).tolist() for row in rows)
+        return [[number for number in found if number] for found in heard]
+
+
+@torch.no_grad()
+def phone_figures(
+    encoder: SpeechEncoder, head: PhoneCtcHead, dictionary: PhoneDictionary, batches: Iterable[SpeechBatch]
+) -> dict[str, float]:
+    """CTC loss per phone and phone error rate in percent, over the items whose phones are known."""
+    losses: list[float] = []
+    wanted: list[str] = []
+    got: list[str] = []
+    device = encoder.feature_mean.device
+    for batch in batches:
+        classes = [dictionary(text or "") for text in batch.texts]
+        encodings, lengths = encoder(batch.features.to(device), batch.lengths.to(device))
+        losses.append(float(head(encodings, lengths, classes)) or math.nan)  # zero: no phones are known
+        for found, heard in zip(classes, head.greedy(encodings, lengths), strict=True):
+            if found:
+                wanted.append(" ".join(map(str, found)))
+                got.append(" ".join(map(str, heard)))
+    rate = error_rate(count_edits(wanted, got))
+    loss = mean_of_numbers(losses)
+    return {"held_out_phone_loss": loss, "phone_error_rate": math.nan if rate is None else 100 * rate}

@@ -1,4 +1,4 @@
-"""Sizes of the adapter, with the presets `tiny`, `small`, `paper_8b` and `paper_70b`.
+"""Sizes of the adapter, with the presets `tiny`, `mini`, `small`, `paper_8b` and `paper_70b`.
 
 Source: arXiv 2407.21783, section 8.2: convolution of kernel 3 and stride 2, one rotary Transformer layer of
 width 3072 with a feed-forward of 4096, a linear layer to the width of the Llama; about 100 M parameters.
@@ -50,6 +50,10 @@ ADAPTER_PRESETS: dict[str, AdapterConfig] = {
     "tiny": AdapterConfig(
         d_encoder=32, d_model=32, d_feedforward=64, num_heads=2, d_llama=32, stride=1, compression="ctc",
         ctc_vocabulary=64,
+    ),
+    "mini": AdapterConfig(
+        d_encoder=144, d_model=144, d_feedforward=384, num_heads=4, d_llama=576, stride=1, compression="ctc",
+        ctc_vocabulary=4096,
     ),
     "small": AdapterConfig(
         d_encoder=256, d_model=512, d_feedforward=688, num_heads=8, d_llama=576, stride=1, compression="ctc",

@@ -1,4 +1,6 @@
-"""Sizes of the front end, the Conformer and BEST-RQ, with the presets `tiny`, `small` and `paper`.
+"""Sizes of the front end, the Conformer and BEST-RQ, with the presets `tiny`, `mini`, `small` and `paper`.
+
+`tiny` is for tests, `mini` for comparisons that have minutes of one core, `small` is shipped.
 
 Source of the `paper` sizes: arXiv 2407.21783, section 8.2; of the open points: see each field.
 """
@@ -104,12 +106,14 @@ class BestRqConfig:
 
 ENCODER_PRESETS: dict[str, EncoderConfig] = {
     "tiny": EncoderConfig(num_layers=2, d_model=32, d_feedforward=64, num_heads=2, dropout=0.0),
+    "mini": EncoderConfig(stack=8, num_layers=6, d_model=144, d_feedforward=576, num_heads=4, dropout=0.0),
     "small": EncoderConfig(stack=8, num_layers=12, d_model=256, d_feedforward=1024, num_heads=4, dropout=0.0),
     "paper": EncoderConfig(),
 }
 
 BEST_RQ_PRESETS: dict[str, BestRqConfig] = {
     "tiny": BestRqConfig(num_codebooks=2, codebook_size=64),
+    "mini": BestRqConfig(num_codebooks=4, codebook_size=1024),
     "small": BestRqConfig(),
     "paper": BestRqConfig(),
 }

@@ -16,7 +16,7 @@ TRANSCRIPTION_FIELDS = {
     "cpu_factor_median", "load_s_median", "peak_memory_mib", "words", "signature",
 }  # fmt: skip
 TRAINING_FIELDS = {
-    "task", "system", "repeats", "steps", "step_s_min", "step_s_median", "audio_s_per_s_max",
+    "task", "precision", "system", "repeats", "steps", "step_s_min", "step_s_median", "audio_s_per_s_max",
     "audio_s_per_s_median", "audio_s_per_cpu_s_median", "parameters", "peak_memory_mib", "library",
 }  # fmt: skip
 

@@ -40,6 +40,18 @@ def test_the_same_task_gives_the_same_losses(capsys):
     assert losses[0] == pytest.approx(losses[1])
 
 
+def test_steps_in_16_bits_are_nearly_those_in_32(capsys):
+    losses = []
+    for precision in ("fp32", "bf16"):
+        asked = TrainTask(
+            "llama-speech", "ctc", "tiny", batch=2, frames=160, steps=1, threads=1, precision=precision
+        )
+        benchmark_worker.main([task_text(asked)])
+        losses.append(json.loads(capsys.readouterr().out)["losses"])
+    assert losses[0] == pytest.approx(losses[1], rel=0.02)
+    assert losses[0] != losses[1]
+
+
 def test_transcription(tmp_path, capsys):
     import numpy as np
 

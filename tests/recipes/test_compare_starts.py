@@ -51,19 +51,32 @@ def test_pairs_differ_in_the_start_alone(tmp_path):
     assert arguments(runs[0], RunConfig(more="--precision fp32"))[-2:] == ["--precision", "fp32"]
 
 
+def test_the_start_from_nothing_can_have_the_time_of_pretraining(tmp_path):
+    config = RunConfig(encoder=tmp_path / "enc", out=tmp_path, steps=50, extra_steps=30, evaluations=5)
+    for start, steps in ((SCRATCH, "80"), (PRETRAINED, "50")):
+        found = arguments(Run(start, 1.0, 0), config)
+        assert found[found.index("--max-steps") + 1] == steps
+        assert found[found.index("--evaluate-every-steps") + 1] == "10"
+        assert found[found.index("--warmup-steps") + 1] == "5"
+
+
 def test_the_report_holds_complete_pairs_and_what_pretraining_cost(tmp_path, encoder):
-    config = RunConfig(encoder=encoder, out=tmp_path, label_hours=(1.0, 0.0), seeds=(0, 1), steps=20)
+    config = RunConfig(
+        encoder=encoder, out=tmp_path, label_hours=(1.0, 0.0), seeds=(0, 1), steps=20, extra_steps=10
+    )
     for seed, (scratch, pretrained) in enumerate([(90.0, 80.0), (94.0, 70.0)]):
-        write_run(tmp_path / Run(SCRATCH, 1.0, seed).name, {10: 99.0, 20: scratch})
+        write_run(tmp_path / Run(SCRATCH, 1.0, seed).name, {10: 99.0, 20: scratch, 30: scratch - 20})
         write_run(tmp_path / Run(PRETRAINED, 1.0, seed).name, {10: 98.0, 20: pretrained})
-    write_run(tmp_path / Run(SCRATCH, 0.0, 0).name, {10: 97.0})  # cut short
+    write_run(tmp_path / Run(SCRATCH, 0.0, 0).name, {10: 97.0, 20: 96.0})  # cut short
     compare_starts.write_report(config)
     summary = (tmp_path / "starts.md").read_text()
-    assert "| 1 | 2 | 4.60 / 3.75 | 92.00 / 75.00 |" in summary
+    assert "| 1 | 2 | word error rate, % | 92.00 (90.00, 94.00) | 75.00 (80.00, 70.00) | 72.00 (7" in summary
+    assert "| 1 | 2 | held-out CTC loss per token | 4.60 (" in summary
+    assert "phone" not in summary  # no dictionary was given
     assert "| all |" not in summary
     assert "0.50 h for 20.0 h of audio" in summary
     rows = (tmp_path / "starts.tsv").read_text().splitlines()
-    assert len(rows) == 1 + 8
+    assert len(rows) == 1 + 2 * 3 + 2 * 2
     assert (tmp_path / "starts.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -87,4 +100,4 @@ def test_a_comparison_runs_and_goes_on(tmp_path, capfd):
     compare_starts.main(config)
     rows = (tmp_path / "starts" / "starts.tsv").read_text().splitlines()
     assert len(rows) == 1 + 2 * 2
-    assert "| all | 1 |" in (tmp_path / "starts" / "starts.md").read_text()
+    assert "| all | 1 | word error rate" in (tmp_path / "starts" / "starts.md").read_text()

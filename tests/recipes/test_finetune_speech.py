@@ -142,9 +142,13 @@ def test_phones_of_a_dictionary_are_learned(llama, tmp_path):
         "".join(f"{word} {' '.join(SOUNDS[letter] for letter in word)}\n" for word in words)
     )
     more = ["--max-steps", "8", "--dictionary", str(dictionary), "--no-spec-augment"]
+    more += ["--held-out", str(folder)]
     finetune(llama, [folder], tmp_path / "run", *more)
     losses = [line["dictionary_loss"] for line in lines(tmp_path / "run")]
     assert losses[-1] < losses[0]
+    (evaluation,) = lines(tmp_path / "run", "evaluation")
+    assert evaluation["held_out_phone_loss"] < losses[0]
+    assert evaluation["phone_error_rate"] > 0
     task = build(llama, [folder], tmp_path / "run", *more)
     assert len([p for group in task.parameter_groups(1.0) for p in group["params"]]) == len(
         list(task.model.parameters())

@@ -5,9 +5,12 @@ import gzip
 import pytest
 import torch
 
-from recipes.phone_ctc import PHONES, PhoneCtcHead, PhoneDictionary
+from recipes.phone_ctc import PHONES, PhoneCtcHead, PhoneDictionary, phone_figures
+from recipes.speech_batches import SpeechBatch
 from recipes.speech_losses import ctc_loss
 from speech_core.errors import InputError
+from speech_encoder.config import ENCODER_PRESETS
+from speech_encoder.conformer import SpeechEncoder
 
 LINES = ["cab K AE1 B", "cab(2) K AH0 B", "don't D OW1 N T", "bed B EH1 D # furniture", "", "# a comment"]
 
@@ -67,3 +70,31 @@ def test_phones_are_learned() -> None:
         optimizer.step()
         losses.append(float(loss.detach()))
     assert losses[-1] < 0.05 * losses[0]
+
+
+def test_what_is_heard_is_the_best_of_each_output_once_and_ends_with_the_item() -> None:
+    head = PhoneCtcHead(1 + len(PHONES), encoding_s=0.04)
+    torch.nn.init.eye_(head.project.weight)
+    torch.nn.init.zeros_(head.project.bias)
+    best = torch.tensor([[0, 5, 5, 0, 5, 7, 7, 2], [3, 3, 0, 9, 9, 9, 9, 9]])
+    encodings = torch.nn.functional.one_hot(best, 1 + len(PHONES)).float()
+    assert head.greedy(encodings, torch.tensor([8, 3])) == [[5, 5, 7, 2], [3]]
+
+
+def test_figures_count_known_texts_alone() -> None:
+    torch.manual_seed(0)
+    encoder, head = SpeechEncoder(ENCODER_PRESETS["tiny"]), PhoneCtcHead(32, encoding_s=0.04)
+    batch = SpeechBatch(
+        torch.randn(3, 80, 80), torch.tensor([80, 60, 80]), ["cab", "bed", "what"], [0, 1, 2], 0
+    )
+    dictionary = PhoneDictionary(LINES)
+    torch.nn.init.zeros_(head.project.weight)
+    with torch.no_grad():
+        head.project.bias[0] = 9.0  # hears nothing: every phone is left out
+    figures = phone_figures(encoder, head, dictionary, [batch])
+    assert figures["phone_error_rate"] == 100.0
+    with torch.no_grad():
+        head.project.bias[dictionary("bed")[0]] = 99.0  # type: ignore[index]  # B alone, which each text holds
+    figures = phone_figures(encoder, head, dictionary, [batch])
+    assert figures["phone_error_rate"] == pytest.approx(100 * 4 / 6)
+    assert figures["held_out_phone_loss"] > 9.0

@@ -15,7 +15,7 @@ from speech_encoder.config import (
 
 
 def test_presets_are_named_alike():
-    assert set(ENCODER_PRESETS) == set(BEST_RQ_PRESETS) == {"tiny", "small", "paper"}
+    assert set(ENCODER_PRESETS) == set(BEST_RQ_PRESETS) == {"tiny", "mini", "small", "paper"}
 
 
 def test_the_paper_preset_carries_the_published_sizes():
