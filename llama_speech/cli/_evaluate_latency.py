@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,6 +87,7 @@ def _measure(args: argparse.Namespace) -> "LatencyResult":
     items, dropped = _items(args)
     peers = _peers(args)
     shared = None if args.no_model or not items else shared_model(args, args.language, None)
+    signature = _signature(args, shared, peers)
     parts: dict[str, Any] = {"first": [], "throughput": [], "streams": []}
     if args.questions and shared is not None:
         parts["first"] = measure_first(shared.model, items[: args.questions], args.max_tokens)
@@ -100,12 +102,17 @@ def _measure(args: argparse.Namespace) -> "LatencyResult":
         instances = read_instances(path)
         lags = corpus_lags(instances, bootstrap_of(args))
         parts["streams"].append(StreamLags(path.name, 0.0, lags, instances))
+    return make_result(signature, dropped, **parts)
+
+
+def _signature(args: argparse.Namespace, shared: "SharedModel | None", peers: "Sequence[Recognizer]") -> str:
+    """All that can change a time, as it is before the work starts."""
     ours = shared.signature if shared is not None else "no-model"
-    signature = (
+    measures = (
         f"latency|{ours}|policy:local-agreement-2|step-ms:{args.step_ms:g}|lag:SimulEval-1.1"
         f"|ci:bootstrap-item-{args.resamples}|seed:{args.seed}"
     )
-    return make_result("|".join([signature, *(peer.signature() for peer in peers)]), dropped, **parts)
+    return "|".join([measures, *(peer.signature() for peer in peers)])
 
 
 def _items(args: argparse.Namespace) -> "tuple[list[EvalItem], dict[str, int]]":

@@ -14,7 +14,6 @@ import numpy as np
 
 from llama_speech.evaluation.datasets import EvalItem, EvalSet
 from llama_speech.evaluation.no_speech import NoSpeechResult
-from llama_speech.evaluation.peer_models import file_sha256
 from llama_speech.evaluation.peers import Recognizer
 from llama_speech.evaluation.scores import (
     BootstrapConfig,
@@ -296,7 +295,7 @@ def _score_set(work: _SetWork, recognizers: Sequence[Recognizer]) -> SetResult:
         systems.append(work.system_result(recognizer, peers))
     return SetResult(
         name=work.eval_set.name,
-        manifest_sha256=file_sha256(work.eval_set.manifest),
+        manifest_sha256=work.eval_set.manifest_sha256,
         audio_s=sum(work.durations_s),
         dropped=work.eval_set.dropped,
         systems=systems,

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from llama_speech.evaluation.peer_models import file_sha256
 from llama_speech.evaluation.scores import BootstrapConfig
 from llama_speech.evaluation.translation_scores import TextScore
+from speech_core.checksums import sha256_of
 from speech_core.errors import ConfigError, InputError
 
 
@@ -27,7 +27,7 @@ class Comet:
         if not checkpoint.is_file():
             raise InputError(f"{checkpoint} is no file: give --comet the checkpoint of a model, model.ckpt")
         self.checkpoint = checkpoint
-        self._digest = file_sha256(checkpoint)[:12]
+        self._digest = sha256_of(checkpoint)[:12]
 
     def score(
         self,

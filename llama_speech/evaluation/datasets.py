@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from speech_core.checksums import sha256_of
 from speech_core.errors import InputError
 
 MANIFEST_NAMES = (
@@ -41,6 +42,7 @@ class EvalSet:
 
     name: str
     manifest: Path
+    manifest_sha256: str  # as it was read
     items: tuple[EvalItem, ...]
     dropped: dict[str, int]
     language: str | None = None  # of all items; None: not chosen
@@ -150,6 +152,7 @@ def read_set(
     Raises InputError on a bad manifest, missing audio, or an id that comes twice.
     """
     manifest = find_manifest(path)
+    digest = sha256_of(manifest)
     items: dict[str, EvalItem] = {}
     dropped: Counter[str] = Counter()
     for number, record in _records(manifest):
@@ -170,4 +173,4 @@ def read_set(
                 raise InputError(f"{manifest}:{number}: the id {item.id} comes twice")
             items[item.id] = item
     name = manifest.parent.name if manifest.name in MANIFEST_NAMES else manifest.stem
-    return EvalSet(name, manifest, tuple(items.values()), dict(dropped), language)
+    return EvalSet(name, manifest, digest, tuple(items.values()), dict(dropped), language)

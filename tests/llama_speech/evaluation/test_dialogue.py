@@ -85,7 +85,7 @@ def questions(tmp_path):
         EvalItem("a", tmp_path / "a.wav", "What is it?", "en", None, 1.0, {"answers": ["zebra"]}),
         EvalItem("b", tmp_path / "b.wav", "Set an alarm", "en", None, 1.0, {"extra": {"context": context}}),
     )
-    return EvalSet("questions", tmp_path / "dev.jsonl", items, {"no reference text": 1})
+    return EvalSet("questions", tmp_path / "dev.jsonl", "0" * 64, items, {"no reference text": 1})
 
 
 def test_perfect_hearing_agrees_and_bad_hearing_does_not(answerer, questions):
