@@ -45,6 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--turns", type=positive, default=10, metavar="N", help="of each session (default: 10)"
     )
     check.add_argument("--json", action="store_true", help="print the latencies as one JSON object")
+    check.add_argument(
+        "--output", type=Path, metavar="FILE", help="write them there too, anew after each number of sessions"
+    )
     access = parser.add_argument_group("access")
     access.add_argument(
         "--api-key-file",
@@ -77,6 +80,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--answer-from",
         choices=("transcript", "speech"),
         help="what the Llama answers: the words of a turn, or its speech embeddings (default: transcript)",
+    )
+    chat.add_argument(
+        "--lead-ms",
+        type=int,
+        metavar="MS",
+        help="sound is sent so much ahead of its playback, and more over an irregular network: less is "
+        "silent sooner when somebody interrupts, more has no gaps; 3600000 sends all at once (default: 80)",
     )
     chat.add_argument(
         "--recognition",
@@ -138,11 +148,17 @@ def _check(service: "Service", args: argparse.Namespace) -> None:
         for line in self_check(service):
             print(line)
         return
-    summaries = []
-    for one in check_load(service, args.sessions, args.turns):
-        _log.info("%d sessions: %s", one["sessions"], one["voice_to_voice_ms"])
-        summaries.append(one)
-    print(json.dumps({"latency": summaries}) if args.json else to_markdown(summaries))
+    summaries: list[dict[str, Any]] = []
+    report = ""
+    try:
+        for one in check_load(service, args.sessions, args.turns):
+            _log.info("%s", json.dumps(one))
+            summaries.append(one)
+            report = json.dumps({"latency": summaries}) if args.json else to_markdown(summaries)
+            if args.output is not None:
+                args.output.write_text(report + "\n", encoding="utf-8")
+    finally:  # also when somebody stops it
+        print(report)
 
 
 def _json_object(text: str) -> dict[str, Any]:
@@ -168,7 +184,7 @@ def read_config(args: argparse.Namespace) -> "ServiceConfig":
     given = {name: value for name, value in vars(args).items() if value is not None}
     limit_names = {field.name for field in fields(Limits)}
     limits = from_environment(os.environ, Limits) | {n: v for n, v in given.items() if n in limit_names}
-    names = {"host", "port", "tls_cert", "tls_key", "model_name", "instructions", "answer_from"}
+    names = {"host", "port", "tls_cert", "tls_key", "model_name", "instructions", "answer_from", "lead_ms"}
     values = from_environment(os.environ, ServiceConfig) | {n: v for n, v in given.items() if n in names}
     if args.origin:
         values["origins"] = tuple(args.origin)

@@ -2,77 +2,26 @@
 
 States: draft (prepared while a pause is being confirmed, nobody knows of it) -> waiting (announced,
 nothing said) -> speaking -> over. Exactly one `response.created` and one `response.done`; everything else
-between them; what comes after the end is ignored. An answer can be held: what the engine produces waits,
-and is told or forgotten later.
+between them; what comes after the end is ignored. What the engine produces waits while the answer is held,
+and sound until it is due (`pacing`); then it is told, or forgotten.
 """
 
 import base64
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 from llama_speech.service.items import Conversation, Item, Part, WordMark
 from llama_speech.service.outbox import Outbox
+from llama_speech.service.pacing import Pace, Playback, cut
+from llama_speech.service.products import Called, Failed, Finished, Product, Said, Sound, usage
 from llama_speech.service.protocol import JsonObject
 from llama_speech.service.settings import Settings
 from llama_speech.service.wire_audio import WireEncoder, wire_rate_hz, wire_sample_bytes
-from speech_core.pcm import Audio, float_to_pcm16
+from speech_core.pcm import float_to_pcm16
 
 _DELTA_MS = 200  # longest sound in one event
 _MOVES = {"draft": ("waiting", "over"), "waiting": ("speaking", "over"), "speaking": ("over",), "over": ()}
-
-
-@dataclass(frozen=True)
-class Said:
-    """Text the model added."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class SpokenMark:
-    """A word in the sound: its samples, and where it ends in the text of the answer."""
-
-    start_sample: int
-    end_sample: int
-    end_char: int
-
-
-@dataclass(frozen=True)
-class Sound:
-    """Sound that follows what came before: (samples,) float32; words that begin in it."""
-
-    audio: Audio = field(repr=False)
-    sample_rate: int
-    words: tuple[SpokenMark, ...] = ()
-
-
-@dataclass(frozen=True)
-class Called:
-    """The model calls a function; arguments are JSON text."""
-
-    name: str
-    arguments: str
-
-
-@dataclass(frozen=True)
-class Finished:
-    """The end. reason: "end", or "length" when the limit of tokens cut it."""
-
-    reason: str = "end"
-    input_tokens: int = 0
-    output_tokens: int = 0
-
-
-@dataclass(frozen=True)
-class Failed:
-    """The engine could not go on."""
-
-    message: str
-    code: str = "inference_error"
-
-
-Product = Said | Sound | Called | Finished | Failed
 
 
 @dataclass(frozen=True)
@@ -82,6 +31,7 @@ class AnswerOptions:
     settings: Settings
     conversation_id: str | None  # None: out of band, nothing enters the conversation
     metadata: JsonObject | None = None
+    pace: Pace | None = None  # None: sound is sent as soon as it is there
 
 
 class Answer:
@@ -99,16 +49,15 @@ class Answer:
         self.id = outbox.new_id("resp")
         self.state = "draft"
         self.held = True
-        self._outbox, self._conversation, self._clock = outbox, conversation, clock
-        self._waiting: list[Product] = []
+        self._outbox, self._conversation = outbox, conversation
+        self._playback = Playback(clock)
+        self._waiting: deque[Product] = deque()
         self._items: list[Item] = []
         self._open: Item | None = None
         self._text = ""  # all the model said
         self._told = 0  # characters of it the client was told
         self._encoder: WireEncoder | None = None
-        self._started_at: float | None = None  # first sound
-        self._sent_ms = 0.0
-        self._sound_tokens = 0
+        self._samples = 0  # of sound that was taken
 
     @property
     def in_conversation(self) -> bool:
@@ -123,14 +72,22 @@ class Answer:
     @property
     def heard_ms(self) -> float:
         """At most so much of its sound can have been heard: it was sent, and there was time to play it."""
-        if self._started_at is None:
-            return 0.0
-        return min(self._sent_ms, (self._clock() - self._started_at) * 1000)
+        return self._playback.heard_ms
 
     @property
     def audible(self) -> bool:
         """Whether it is being said, or its sound is still being played."""
-        return self.running or (self.state == "over" and self.heard_ms < self._sent_ms)
+        return self.running or (self.state == "over" and self._playback.left_ms > 0)
+
+    @property
+    def due_s(self) -> float | None:
+        """Seconds until `advance` has something to tell; None: nothing waits for its time."""
+        if self.held or not self._waiting:
+            return None
+        first, pace = self._waiting[0], self.options.pace
+        if pace is None or not isinstance(first, Sound):
+            return 0.0
+        return pace.wait_s(self._playback.left_ms, first.duration_ms)
 
     def writes(self, item_id: str) -> bool:
         """Whether an item is one of its own."""
@@ -146,26 +103,26 @@ class Answer:
         self.held = True
 
     def release(self) -> None:
-        """Tell what was held back, and from now on everything at once."""
+        """Tell what was held back, as it is due."""
         self.held = False
-        waiting, self._waiting = self._waiting, []
-        for product in waiting:
-            self._take(product)
+        self.advance()
+
+    def advance(self) -> None:
+        """Tell what is due by now."""
+        while self.due_s == 0:
+            self._take(self._next())
 
     def receive(self, product: Product) -> None:
         """Something from the engine."""
-        if self.state == "over":
-            return
-        if self.held:
+        if self.state != "over":
             self._waiting.append(product)
-        else:
-            self._take(product)
+            self.advance()
 
     def cancel(self, reason: str) -> None:
         """Stop: "turn_detected" or "client_cancelled". Does nothing to an answer that is over."""
         if self.state == "over":
             return
-        self._waiting = []
+        self._waiting.clear()
         if self.state == "draft":
             self._move("over")
             return
@@ -174,9 +131,18 @@ class Answer:
         if item is not None and item.parts and item.parts[0].kind == "output_audio":
             item.parts[0].cut(round(self.heard_ms))  # nobody heard the rest
 
+    def _next(self) -> Product:
+        """What is told next: of sound, as much as is sent at once."""
+        product, pace = self._waiting.popleft(), self.options.pace
+        if pace is None or not isinstance(product, Sound):
+            return product
+        samples = max(round(pace.piece_ms * product.sample_rate / 1000), 1)
+        product, rest = cut(product, samples, self._samples)
+        if rest is not None:
+            self._waiting.appendleft(rest)
+        return product
+
     def _take(self, product: Product) -> None:
-        if self.state == "over":
-            return
         if isinstance(product, Said):
             self._say(product.text)
         elif isinstance(product, Sound):
@@ -203,6 +169,7 @@ class Answer:
         part.marks += [WordMark(word.end_char, word.end_sample) for word in sound.words]
         part.pcm += float_to_pcm16(sound.audio)
         part.samples += sound.audio.size
+        self._samples += sound.audio.size
         if sound.words:
             self._tell(max(word.end_char for word in sound.words))
         if self._encoder is None:
@@ -253,6 +220,7 @@ class Answer:
             self._tell(len(self._text))
         self._close("completed" if status == "completed" else "incomplete")
         self._move("over")
+        self._waiting.clear()
         self._outbox.emit("response.done", response=self._wire(status, details, end or Finished()))
 
     def _part(self) -> Part:
@@ -297,14 +265,12 @@ class Answer:
     def _send(self, data: bytes) -> None:
         if self._open is None or not data:
             return
-        if self._started_at is None:
-            self._started_at = self._clock()
         bytes_per_ms = wire_rate_hz(self._format) * wire_sample_bytes(self._format) // 1000
         step = _DELTA_MS * bytes_per_ms
         for start in range(0, len(data), step):
             piece = base64.b64encode(data[start : start + step]).decode("ascii")
             self._outbox.emit("response.output_audio.delta", **self._place(self._open), delta=piece)
-        self._sent_ms += len(data) / bytes_per_ms
+        self._playback.sent(len(data) / bytes_per_ms)
 
     def _close(self, status: str) -> None:
         """End the open message."""
@@ -364,21 +330,3 @@ class Answer:
         if state not in _MOVES[self.state]:
             raise RuntimeError(f"an answer cannot go from {self.state} to {state}")
         self.state = state
-
-
-def usage(end: Finished) -> JsonObject:
-    """Tokens of the Llama; sound is not counted apart, since every token is also text."""
-    no_cache: dict[str, Any] = {"text_tokens": 0, "audio_tokens": 0, "image_tokens": 0}
-    return {
-        "total_tokens": end.input_tokens + end.output_tokens,
-        "input_tokens": end.input_tokens,
-        "output_tokens": end.output_tokens,
-        "input_token_details": {
-            "text_tokens": end.input_tokens,
-            "audio_tokens": 0,
-            "image_tokens": 0,
-            "cached_tokens": 0,
-            "cached_tokens_details": no_cache,
-        },
-        "output_token_details": {"text_tokens": end.output_tokens, "audio_tokens": 0},
-    }

@@ -4,9 +4,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from llama_speech.service.answer import Answer, AnswerOptions, Failed, Finished, Product, Sound
+from llama_speech.service.answer import Answer, AnswerOptions
 from llama_speech.service.items import Conversation, Item, read_item
 from llama_speech.service.outbox import Foresee, Message, Outbox, StartReply, StopReply
+from llama_speech.service.pacing import Pace
+from llama_speech.service.products import Failed, Finished, Product, Sound
 from llama_speech.service.protocol import JsonObject
 from llama_speech.service.settings import Settings, merged
 from speech_core.errors import ProtocolError
@@ -47,10 +49,14 @@ class Answers:
         conversation_id: str,
         clock: Callable[[], float],
         answer_from: str = "transcript",
+        pace: Pace | None = None,
     ) -> None:
-        """answer_from: what stands for speech if a session does not say: "transcript" or "speech"."""
+        """answer_from: what stands for speech if a session does not say: "transcript" or "speech".
+
+        pace: of answers in the conversation, which somebody listens to; None: as quickly as they are made.
+        """
         self._outbox, self._conversation, self._clock = outbox, conversation, clock
-        self._conversation_id, self._answer_from = conversation_id, answer_from
+        self._conversation_id, self._answer_from, self._pace = conversation_id, answer_from, pace
         self._live: dict[int, Answer] = {}
         self._queued: list[tuple[Answer, Request]] = []  # announced, but the user's words are not known yet
         self.current: Answer | None = None  # the newest one of the conversation
@@ -65,6 +71,17 @@ class Answers:
     def audible(self) -> bool:
         """Whether the user hears, or is about to hear, an answer of the conversation."""
         return self.current is not None and self.current.audible
+
+    @property
+    def due_s(self) -> float | None:
+        """Seconds until `advance` has something to tell; None: nothing waits for its time."""
+        return self.current.due_s if self.current is not None else None
+
+    def advance(self) -> None:
+        """Tell what is due by now."""
+        if self.current is not None:
+            self.current.advance()
+            self._forget_finished()
 
     def read_request(self, settings: Settings, response: Mapping[str, Any] | None) -> Request:
         """What a `response.create` asks for. Raises ProtocolError if it cannot be had now."""
@@ -168,11 +185,12 @@ class Answers:
         """The session is over."""
         for answer in list(self._live.values()):
             self._outbox.command(StopReply(answer.generation))
-        self._live, self._queued = {}, []
+        self._live, self._queued, self.current = {}, [], None
 
     def _make(self, request: Request) -> Answer:
-        conversation_id = self._conversation_id if request.in_conversation else None
-        options = AnswerOptions(request.settings, conversation_id, request.metadata)
+        inside = request.in_conversation
+        conversation_id, pace = (self._conversation_id, self._pace) if inside else (None, None)
+        options = AnswerOptions(request.settings, conversation_id, request.metadata, pace)
         return Answer(self._outbox.number(), options, self._outbox, self._conversation, self._clock)
 
     def _start(self, answer: Answer, request: Request, more: Message | None = None) -> None:

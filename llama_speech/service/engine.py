@@ -15,12 +15,12 @@ from functools import partial
 from typing import Protocol
 
 from llama_speech.loading import LoadedModel
-from llama_speech.service.answer import Product, Sound
 from llama_speech.service.batching import ContinuousBatch, Decoder, ReplyJob
 from llama_speech.service.captions import common_length
 from llama_speech.service.hearing import Heard, Turn, TurnHearing
 from llama_speech.service.metrics import Metrics
 from llama_speech.service.outbox import Message, Recognize, StartReply
+from llama_speech.service.products import Product, Sound
 from llama_speech.service.prompting import Prompt, build_prompt
 from llama_speech.service.speaking import ReplyWriter, SpeakingThread, Voice
 from llama_speech.service.timing import Marks

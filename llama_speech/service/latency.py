@@ -1,7 +1,8 @@
 """How long users wait: sessions at once, each asking in turn and interrupting, over the server's own socket.
 
-Sound is sent at the pace of a microphone. A turn is measured from the last speech sample to the first sound
-of the answer, an interruption from its first speech sample to the event on which clients fall silent.
+Sound is sent at the pace of a microphone, and what comes back is played as clients do: without a break while
+there is some, dropped at `speech_started`. A turn is measured from the last speech sample to the first sound
+of the answer, an interruption from its first speech sample to the silence of that playback.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 from websockets.asyncio.client import ClientConnection, connect
 
+from llama_speech.service.pacing import Playback
 from llama_speech.service.timing import STAGES, TurnTimes
 from speech_core.errors import SpeechError
 from speech_core.pcm import pcm16_to_float
@@ -32,7 +34,9 @@ _ANSWER_TOKENS = 48
 _CHUNK_MS = 20
 _BYTES_PER_S = 48_000
 _AUDIBLE = 0.01  # of full scale
-_PATIENCE_S = 60.0
+_PATIENCE_S = 30.0
+_LONGEST_TURN_S, _LONGEST_START_S = 20.0, 30.0  # a load that takes longer is cut off
+_GAP_MS = 5.0  # shortest one that is counted
 _LISTEN_S = 0.8  # of an answer before it is interrupted
 
 
@@ -53,8 +57,12 @@ class LoadResult:
     turns: int = 0
     unheard: int = 0  # turns in which no words were found
     late: int = 0  # turns without an answer in time
+    cut: bool = False  # it took too long
     voice_to_voice_ms: list[float] = field(default_factory=list)
-    barge_in_ms: list[float] = field(default_factory=list)
+    barge_in_ms: list[float] = field(default_factory=list)  # until the user hears nothing
+    told_ms: list[float] = field(default_factory=list)  # until the client is told
+    gaps_ms: list[float] = field(default_factory=list)  # within answers, while the user says nothing
+    played_ms: float = 0.0
     stages_ms: dict[str, list[float]] = field(default_factory=dict)
 
 
@@ -67,12 +75,42 @@ def question_of(pcm: bytes) -> Question:
     return Question(pcm, float(loud[0]) / rate, float(loud[-1] + 1) / rate)
 
 
+class _Ears:
+    """What a user hears: sound is played as it comes, and dropped when the user is known to speak."""
+
+    def __init__(self, result: LoadResult) -> None:
+        self._result = result
+        self._response, self._playback = "", Playback(time.perf_counter)
+        self.interrupting = False  # silence is wanted
+
+    def sound(self, response: str, duration_ms: float) -> None:
+        """Sound of an answer came."""
+        if response != self._response:
+            self._response, self._playback = response, Playback(time.perf_counter)
+        gap_ms = 1000 * (time.perf_counter() - self._playback.ends_at)
+        if self._playback.sent_ms and gap_ms > _GAP_MS and not self.interrupting:
+            self._result.gaps_ms.append(gap_ms)
+        self._playback.sent(duration_ms)
+        self._result.played_ms += duration_ms
+
+    def drop(self) -> float:
+        """Stop playing; since when nothing is heard (time.perf_counter)."""
+        silent = min(self._playback.ends_at, time.perf_counter())
+        self._response, self._playback = "", Playback(time.perf_counter)
+        return silent
+
+    async def listen_to_the_end(self) -> None:
+        """Wait until all that came was played."""
+        await asyncio.sleep(self._playback.left_ms / 1000)
+
+
 class _Talker:
     """One user: a microphone that never stops, and ears."""
 
     def __init__(self, socket: ClientConnection, questions: Sequence[Question], result: LoadResult) -> None:
         self._socket, self._questions, self._result = socket, cycle(questions), result
         self._speech = b""  # still to be sent
+        self._ears, self._silent = _Ears(result), 0.0
         self._seen: dict[str, tuple[float, dict[str, Any]]] = {}
         self._changed = asyncio.Event()
 
@@ -90,6 +128,7 @@ class _Talker:
                     await asyncio.sleep(_LISTEN_S)
                 elif answered:
                     await self._until("response.done")
+                    await self._ears.listen_to_the_end()
                     await asyncio.sleep(1.0)
         finally:
             for task in tasks:
@@ -104,10 +143,8 @@ class _Talker:
         began = time.perf_counter()
         self._speech = question.pcm
         self._result.turns += 1
-        if interrupting and await self._until("speech_started"):
-            self._result.barge_in_ms.append(
-                1000 * (self._seen["speech_started"][0] - began - question.onset_s)
-            )
+        if interrupting:
+            await self._interrupt(began + question.onset_s)
         if not await self._until("transcribed"):
             self._result.late += 1
             return False
@@ -123,6 +160,14 @@ class _Talker:
         arrived, _ = self._seen["response.output_audio.delta"]
         self._result.voice_to_voice_ms.append(1000 * (arrived - began - question.end_s))
         return True
+
+    async def _interrupt(self, spoken: float) -> None:
+        """Wait until the answer stops; spoken: when the user begins to speak."""
+        self._ears.interrupting = True
+        if await self._until("speech_started") and self._silent > spoken:  # it was still heard then
+            self._result.barge_in_ms.append(1000 * (self._silent - spoken))
+            self._result.told_ms.append(1000 * (self._seen["speech_started"][0] - spoken))
+        self._ears.interrupting = False
 
     async def _until(self, kind: str) -> bool:
         """Wait for an event that was not seen yet; False if it does not come."""
@@ -152,6 +197,11 @@ class _Talker:
         async for text in self._socket:
             now, event = time.perf_counter(), json.loads(text)
             kind = event["type"].removeprefix("input_audio_buffer.")
+            if kind == "speech_started":
+                self._silent = self._ears.drop()
+            elif kind == "response.output_audio.delta":
+                duration_ms = 1000 * len(base64.b64decode(event["delta"])) / _BYTES_PER_S
+                self._ears.sound(event["response_id"], duration_ms)
             if kind.startswith("conversation.item.input_audio_transcription.") and not kind.endswith("delta"):
                 kind = "transcribed"
             self._seen.setdefault(kind, (now, event))
@@ -171,7 +221,11 @@ async def measure_load(
         async with connect(url, additional_headers=headers, max_size=None) as socket:
             await _Talker(socket, own, result).talk(turns, stagger_s=0.37 * number)
 
-    await asyncio.gather(*(one(number) for number in range(sessions)))
+    try:
+        async with asyncio.timeout(_LONGEST_START_S + turns * _LONGEST_TURN_S):
+            await asyncio.gather(*(one(number) for number in range(sessions)))
+    except TimeoutError:
+        result.cut = True
     return result
 
 
@@ -205,11 +259,19 @@ def summary(result: LoadResult) -> dict[str, Any]:
         "answered": len(voice),
         "unheard": result.unheard,
         "late": result.late,
+        "cut": result.cut,
         "voice_to_voice_ms": _percentiles(voice),
         "barge_in_ms": _percentiles(barge_in),
+        "told_ms": _percentiles(result.told_ms),
+        "gaps": {"n": len(result.gaps_ms), "ms_per_min": _per_minute(result)},
         "stages_ms": {name: round(value, 1) for name, value in stages.items()},
         "shares": {name: round(value / whole, 3) for name, value in stages.items()} if whole else {},
     }
+
+
+def _per_minute(result: LoadResult) -> float | None:
+    """Milliseconds of gaps in a minute of sound."""
+    return round(60_000 * sum(result.gaps_ms) / result.played_ms, 1) if result.played_ms else None
 
 
 def _percentiles(values: Sequence[float]) -> dict[str, float | int | None]:
@@ -220,17 +282,18 @@ def _percentiles(values: Sequence[float]) -> dict[str, float | int | None]:
 
 
 def to_markdown(summaries: Sequence[dict[str, Any]]) -> str:
-    """Two tables: what users wait for, and where it goes."""
+    """Two tables: what users wait for and hear, and where the time goes."""
     lines = [
         "| sessions | turns | answered | end of speech to first sound, ms: p50 | p95 "
-        "| barge-in to silence, ms: p50 | p95 |",
-        "|---|---|---|---|---|---|---|",
+        "| barge-in to silence, ms: p50 | p95 | until the client is told, ms: p50 | p95 "
+        "| gaps in answers, ms a minute |",
+        "|" + "---|" * 10,
     ]
     for one in summaries:
-        voice, barge_in = one["voice_to_voice_ms"], one["barge_in_ms"]
-        cells = [one["sessions"], one["turns"], one["answered"]]
-        cells += [voice["p50"], voice["p95"], barge_in["p50"], barge_in["p95"]]
-        lines.append(_row(cells))
+        cells = [one["sessions"], f"{one['turns']}{' (cut off)' if one['cut'] else ''}", one["answered"]]
+        for name in ("voice_to_voice_ms", "barge_in_ms", "told_ms"):
+            cells += [one[name]["p50"], one[name]["p95"]]
+        lines.append(_row([*cells, one["gaps"]["ms_per_min"]]))
     names = ["silence", *STAGES]
     lines += ["", _row(["stage, mean ms (share)", *(one["sessions"] for one in summaries)])]
     lines.append("|" + "---|" * (len(summaries) + 1))

@@ -17,6 +17,7 @@ from llama_speech.service.captions import Captions, WordCheck
 from llama_speech.service.items import Conversation, Item, Part
 from llama_speech.service.outbox import JudgeTurn, Outbox, Recognize
 from llama_speech.service.settings import SemanticVad, ServerVad, Settings
+from llama_speech.service.transcripts import Transcripts
 from llama_speech.service.turns import TurnConfig, TurnDetector, TurnEvent, Window
 from llama_speech.service.wire_audio import MODEL_RATE_HZ
 from speech_core.errors import ProtocolError
@@ -28,7 +29,6 @@ _PREFIX_MS = 300
 CHECK_PREFIX_MS = 100  # more silence before a hum makes it "the" (test_interruption.py)
 _FINISHED = 0.2  # from this probability on words sound finished (chosen on dev data, RESULTS.md)
 _SHORT_WAIT_MS = 320  # silence after words that surely are
-_TRANSCRIPTION = "conversation.item.input_audio_transcription"
 
 
 @dataclass
@@ -55,6 +55,7 @@ class Listener:
         settings: Settings,
     ) -> None:
         self._outbox, self._conversation, self._answers = outbox, conversation, answers
+        self._transcripts = Transcripts(outbox)
         self._base = config
         self._detector = TurnDetector(config)
         self._buffer = AudioBuffer()
@@ -133,6 +134,7 @@ class Listener:
         item_id = self._turn_item if self.in_turn else self._outbox.new_id("item")
         self._drop_draft()
         self._detector.reset()
+        self.let_go()
         self._commit(item_id, start, self._buffer.end)
 
     def clear(self) -> None:
@@ -177,11 +179,8 @@ class Listener:
     def _captioned(self, text: str) -> None:
         """The words so far; once the turn pauses its own words are waited for."""
         self._captioning = None
-        delta = self._captions.heard(text) if self.in_turn and not self._detector.paused else ""
-        if delta:
-            self._outbox.emit(
-                f"{_TRANSCRIPTION}.delta", item_id=self._turn_item, content_index=0, delta=delta
-            )
+        if self.in_turn and not self._detector.paused:
+            self._transcripts.delta(self._turn_item, self._captions.heard(text))
 
     def judged(self, job: int, finished: float) -> None:
         """How likely the user has finished: the more likely, the shorter the silence that ends the turn."""
@@ -196,6 +195,11 @@ class Listener:
         if self.in_turn:
             self._detector.reset()
             self._on(TurnEvent("ended", self._buffer.end))
+
+    def let_go(self) -> None:
+        """Whatever held the answer back is over, or nothing more is heard of it."""
+        if self._answers.current is not None:
+            self._answers.current.release()
 
     def _on(self, event: TurnEvent) -> None:
         current = self._answers.current
@@ -241,8 +245,8 @@ class Listener:
         )
         if self._interrupts:
             self._answers.interrupt()
-        elif self._answers.current is not None and self._answers.current.held:
-            self._answers.current.release()
+        else:
+            self.let_go()
         if self._answered:
             self._answers.foresee(self._settings)
 
@@ -339,19 +343,14 @@ class Listener:
 
     def _transcribed(self, item: Item, draft: _Draft, error: str | None) -> None:
         part = next(part for part in item.parts if part.kind == "input_audio")
-        part.text = text = draft.text or ""
+        part.text = draft.text or ""
         part.speech = draft.speech
         if self._settings.audio.input.transcription is None:
             return
-        kind, place = _TRANSCRIPTION, {"item_id": item.id, "content_index": 0}
         if error is not None:
-            self._outbox.emit(f"{kind}.failed", **place, error={"type": "server_error", "message": error})
-            return
-        rest = text[len(draft.captions.told) :]
-        if rest:
-            self._outbox.emit(f"{kind}.delta", **place, delta=rest)
-        usage = {"type": "duration", "seconds": round(part.samples / part.sample_rate, 3)}
-        self._outbox.emit(f"{kind}.completed", **place, transcript=text, usage=usage)
+            self._transcripts.failed(item.id, error)
+        else:
+            self._transcripts.completed(item.id, part, draft.captions.told)
 
     def _drop_draft(self) -> None:
         draft, self._draft = self._draft, None
@@ -366,11 +365,10 @@ class Listener:
     def _abandon(self) -> None:
         self._drop_draft()
         if self._captions.told:  # what was begun has to end
-            error = {"type": "invalid_request_error", "message": "the turn was discarded"}
-            place = {"item_id": self._turn_item, "content_index": 0}
-            self._outbox.emit(f"{_TRANSCRIPTION}.failed", **place, error=error)
+            self._transcripts.failed(self._turn_item, "the turn was discarded", ours=False)
         self._captions = Captions()
         self._detector.reset()
+        self.let_go()
 
     def _bound(self) -> None:
         """Keep only what may still be needed."""

@@ -15,10 +15,10 @@ from typing import Any
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from llama_speech.service.access import Secret, chosen_protocol, key_of
-from llama_speech.service.answer import Failed, Finished, Product
 from llama_speech.service.beta import BetaNames, wants_beta
 from llama_speech.service.engine import Reply
 from llama_speech.service.outbox import Command, Foresee, JudgeTurn, Outbox, Recognize, StartReply, StopReply
+from llama_speech.service.products import Failed, Finished, Product
 from llama_speech.service.protocol import AppendAudio, JsonObject, event_id_of, parse_event, read_event
 from llama_speech.service.sending import SendQueue
 from llama_speech.service.server import Service
@@ -107,6 +107,7 @@ class Connection:
         self._errors = 0
         self._watch = TurnWatch(self._session, service.metrics, service.turn_seen)
         self._closing: tuple[int, str] | None = None
+        self._due: asyncio.TimerHandle | None = None  # of the next sound of an answer
 
     async def run(self) -> None:
         """Until the client leaves, or has to."""
@@ -125,6 +126,7 @@ class Connection:
             await asyncio.gather(*tasks, return_exceptions=True)
             self._session.close()
             self._flush()
+            self._unschedule()
             self._service.engine.forget(self._session.id)
             await self._close()
 
@@ -139,6 +141,7 @@ class Connection:
             transcription_only=query.get("intent") == "transcription",
             answer_from=service.config.answer_from,
             turns=TurnConfig(check_ms=_CHECK_MS, interrupt_ms=service.config.interrupt_ms),
+            lead_ms=service.config.lead_ms,
         )
 
     async def _close(self) -> None:
@@ -188,6 +191,7 @@ class Connection:
             raise ProtocolError("one append holds at most 15 MiB of sound", "invalid_value", "audio")
         bytes_per_s = wire_rate_hz(self._format) * wire_sample_bytes(self._format)
         block = round(_BLOCK_S * bytes_per_s)
+        self._session.arrived(len(data) / bytes_per_s)
         for start in range(0, len(data), block):
             piece = data[start : start + block]
             await self._not_too_fast(len(piece) / bytes_per_s)
@@ -251,6 +255,19 @@ class Connection:
         if self._errors > self._limits.max_errors:
             self._end(1008, "too many events in error")
         self._wake.set()
+        self._schedule()
+
+    def _schedule(self) -> None:
+        """Come back when more of an answer is due."""
+        self._unschedule()
+        due_s = self._session.due_s
+        if due_s is not None:
+            self._due = self._loop.call_later(due_s, self._deliver, self._session.advance, ())
+
+    def _unschedule(self) -> None:
+        if self._due is not None:
+            self._due.cancel()
+            self._due = None
 
     def _do(self, command: Command) -> None:
         """Give a command to the engine; results come back on the event loop."""

@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response, Strea
 
 from llama_speech.languages import require_language
 from llama_speech.results import Transcription
-from llama_speech.service.answer import Failed, Finished, Product, Sound
+from llama_speech.service.products import Failed, Finished, Product, Sound
 from llama_speech.service.protocol import JsonObject
 from llama_speech.service.server import Service
 from llama_speech.service.session import HOSTED_VOICES

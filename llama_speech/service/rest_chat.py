@@ -15,8 +15,8 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from llama_speech.chat import ChatOptions, read_speech
 from llama_speech.messages import AudioPart, MessageTurn, parse_messages
-from llama_speech.service.answer import Called, Failed, Finished, Product, Said
 from llama_speech.service.outbox import Message, Recognize, StartReply, random_id
+from llama_speech.service.products import Called, Failed, Finished, Product, Said
 from llama_speech.service.protocol import JsonObject
 from llama_speech.service.rest_audio import event
 from llama_speech.service.server import Service

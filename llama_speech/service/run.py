@@ -12,8 +12,8 @@ import numpy as np
 import uvicorn
 from starlette.applications import Starlette
 
-from llama_speech.service.answer import Failed, Finished, Product
 from llama_speech.service.outbox import Message, Recognize, StartReply
+from llama_speech.service.products import Failed, Finished, Product
 from llama_speech.service.server import Service
 
 _log = logging.getLogger(__name__)

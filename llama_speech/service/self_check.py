@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from websockets.sync.client import ClientConnection, connect
 
-from llama_speech.service.answer import Failed, Finished, Product, Sound
 from llama_speech.service.app import build_app
 from llama_speech.service.latency import QUESTIONS, measure, question_of, summary
+from llama_speech.service.products import Failed, Finished, Product, Sound
 from llama_speech.service.run import running, warm_up
 from llama_speech.service.server import Service
 from llama_speech.service.wire_audio import PCM, WireEncoder

@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from llama_speech.service.answer import Product
 from llama_speech.service.answering import Answers
 from llama_speech.service.items import Conversation, Item, Part, read_item
 from llama_speech.service.listening import Listener, silence
 from llama_speech.service.outbox import NewId, Outbox, random_id
+from llama_speech.service.pacing import Pace
+from llama_speech.service.products import Product
 from llama_speech.service.protocol import (
     AnyClientEvent,
     CancelResponse,
@@ -58,6 +59,7 @@ class SessionOptions:
     longest_s: float = 3600.0
     transcription_only: bool = False
     answer_from: str = "transcript"  # or "speech", where the session does not say
+    lead_ms: float | None = None  # sound is sent so much ahead of its playback; None: at once
     clock: Callable[[], float] = time.monotonic
     wall_clock: Callable[[], float] = time.time
     new_id: NewId = random_id
@@ -73,8 +75,9 @@ class Session:
         self.over: str | None = None
         self.settings = self._first_settings()
         self.conversation = Conversation()
+        self._pace = None if options.lead_ms is None else Pace(options.lead_ms, options.clock)
         self.answers = Answers(
-            outbox, self.conversation, outbox.new_id("conv"), options.clock, options.answer_from
+            outbox, self.conversation, outbox.new_id("conv"), options.clock, options.answer_from, self._pace
         )
         self._listener = Listener(outbox, self.conversation, self.answers, options.turns, self.settings)
         self._began = self._last_sound = self._idle_since = options.clock()
@@ -109,6 +112,20 @@ class Session:
         except ProtocolError as error:
             self.outbox.error(error, event_id_of(value))
 
+    @property
+    def due_s(self) -> float | None:
+        """Seconds until `advance` has something to tell; None: nothing waits for its time."""
+        return self.answers.due_s
+
+    def advance(self) -> None:
+        """Tell what is due by now."""
+        self.answers.advance()
+
+    def arrived(self, seconds: float) -> None:
+        """So much sound of the user came; it is heard later."""
+        if self._pace is not None:
+            self._pace.arrived(seconds)
+
     def hear(self, windows: Sequence[Window]) -> None:
         """Sound of the user, in order."""
         self._last_sound = self.options.clock()
@@ -141,6 +158,8 @@ class Session:
         )
         if self._listener.in_turn and now - self._last_sound > patience_s:
             self._listener.end_silently()
+        if now - self._last_sound > _STALLED_S:
+            self._listener.let_go()
         self._tick_idle(now, detection)
 
     def close(self) -> None:

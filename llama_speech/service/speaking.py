@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
-from llama_speech.service.answer import Called, Failed, Finished, Product, Said, Sound
+from llama_speech.service.products import Called, Failed, Finished, Product, Said, Sound
 from llama_speech.tools import parse_tool_calls
 from speech_core.events import TokenEvent
 

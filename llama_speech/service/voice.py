@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from llama_speech.service.answer import Sound, SpokenMark
+from llama_speech.service.products import Sound, SpokenMark
 from llama_speech.speech import Speaker
 from prosody.predictor import ProsodyOptions
 from speech_core.events import AudioChunk, TokenEvent

@@ -43,7 +43,8 @@ def tiny_engine(tiny_model: SpeechLlama) -> Iterator[LocalEngine]:
 
 
 def make_service(engine: LocalEngine, model: SpeechLlama, **settings: object) -> Service:
-    """A service on any free port."""
+    """A service on any free port; sound is not paced unless `lead_ms` says so."""
+    settings.setdefault("lead_ms", 3_600_000)
     limits = {name: settings.pop(name) for name in list(settings) if name in Limits.__dataclass_fields__}
     config = ServiceConfig(port=0, limits=Limits(**limits), **settings)  # type: ignore[arg-type]
     return Service(config, engine, Metrics(), model)

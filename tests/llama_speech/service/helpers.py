@@ -8,8 +8,8 @@ import numpy as np
 from openai.types.realtime import RealtimeServerEvent
 from pydantic import TypeAdapter
 
-from llama_speech.service.answer import Product, Sound, SpokenMark
 from llama_speech.service.outbox import Command, Recognize, StartReply
+from llama_speech.service.products import Product, Sound, SpokenMark
 from llama_speech.service.session import Session, SessionOptions
 from llama_speech.service.turns import Window
 from tests.fakes import FakeClock

@@ -1,10 +1,13 @@
 import base64
+from itertools import groupby
 
 import pytest
 
-from llama_speech.service.answer import Answer, AnswerOptions, Called, Failed, Finished, Said
+from llama_speech.service.answer import Answer, AnswerOptions
 from llama_speech.service.items import Conversation
 from llama_speech.service.outbox import Outbox
+from llama_speech.service.pacing import Pace
+from llama_speech.service.products import Called, Failed, Finished, Said
 from llama_speech.service.settings import Settings, merged
 from tests.fakes import FakeClock
 from tests.llama_speech.service.helpers import Checker, kinds, sound
@@ -28,9 +31,10 @@ SPOKEN = [
 class One:
     """One answer and what it told."""
 
-    def __init__(self, conversation_id="conv_1", metadata=None, **settings):
+    def __init__(self, conversation_id="conv_1", metadata=None, lead_ms=None, **settings):
         self.outbox, self.conversation, self.clock = Outbox(), Conversation(), FakeClock()
-        options = AnswerOptions(merged(Settings(), settings), conversation_id, metadata)
+        pace = None if lead_ms is None else Pace(lead_ms, self.clock)
+        options = AnswerOptions(merged(Settings(), settings), conversation_id, metadata, pace)
         self.answer = Answer(1, options, self.outbox, self.conversation, self.clock)
         self.answer.held = False
         self.checker = Checker()
@@ -39,6 +43,16 @@ class One:
         events = self.outbox.take_events()
         for event in events:
             self.checker.see(event)
+        return events
+
+    def play(self, ms):
+        """Time passes, and the answer is looked at whenever it says it is due."""
+        end, events = self.clock() + ms / 1000, []
+        while self.answer.due_s is not None and self.clock() + self.answer.due_s <= end:
+            self.clock.advance(self.answer.due_s)
+            self.answer.advance()
+            events += self.told()
+        self.clock.now_s = end
         return events
 
     def receive(self, *products):
@@ -54,12 +68,23 @@ def spoken(**settings):
     return one
 
 
+def changes(events):
+    """Types of events, those in a row once."""
+    return [kind for kind, _ in groupby(kinds(events))]
+
+
+def without_deltas(names):
+    return [name for name in names if not name.endswith(".delta")]
+
+
+def words_of(events):
+    return [event["delta"] for event in events if event["type"] == "response.output_audio_transcript.delta"]
+
+
 def test_a_spoken_answer_has_the_order_clients_need():
     one = spoken()
     events = one.receive(Said("Yes."), sound(100, (0, 90, 3)), Finished("end", 7, 2))
-    shown = kinds(events)
-    changes = [kind for before, kind in zip([None, *shown], shown, strict=False) if kind != before]
-    assert changes == [*SPOKEN[1:6], "response.output_audio_transcript.delta", *SPOKEN[6:]]
+    assert changes(events) == [*SPOKEN[1:6], "response.output_audio_transcript.delta", *SPOKEN[6:]]
     done = events[-1]["response"]
     assert done["status"] == "completed"
     assert done["output"][0]["content"] == [{"type": "output_audio", "transcript": "Yes."}]
@@ -78,9 +103,9 @@ def test_words_are_shown_with_their_sound():
     one = spoken()
     assert "response.output_audio_transcript.delta" not in kinds(one.receive(Said("It is noon.")))
     first = one.receive(sound(500, (0, 200, 2), (200, 500, 5)))
-    assert [event["delta"] for event in first if "transcript.delta" in event["type"]] == ["It is"]
+    assert words_of(first) == ["It is"]
     rest = one.receive(sound(500, (500, 900, 10)), Finished())
-    assert [event["delta"] for event in rest if "transcript.delta" in event["type"]] == [" noon", "."]
+    assert words_of(rest) == [" noon", "."]
 
 
 @pytest.mark.parametrize(("kind", "bytes_per_ms"), [("audio/pcm", 48), ("audio/pcmu", 8), ("audio/pcma", 8)])
@@ -195,3 +220,91 @@ def test_an_answer_is_audible_while_it_plays():
     assert one.answer.audible
     one.clock.advance(0.6)
     assert not one.answer.audible
+
+
+def sound_ms(events):
+    sizes = [len(base64.b64decode(e["delta"])) for e in events if e["type"] == "response.output_audio.delta"]
+    return sum(sizes) / 48
+
+
+NOON = (Said("It is noon."), sound(900, (0, 300, 2), (300, 600, 5), (600, 900, 10)), Finished())
+
+
+def test_sound_is_sent_a_little_ahead_of_its_playback():
+    one = spoken(lead_ms=80)
+    events = one.receive(*NOON)
+    assert sound_ms(events) == pytest.approx(80)
+    assert words_of(events) == ["It"]
+    assert one.answer.due_s == pytest.approx(0.04)
+    while one.answer.running:
+        events += one.play(10)
+        assert sound_ms(events) - one.answer.heard_ms <= 81
+    assert one.clock() == pytest.approx(0.82, abs=0.011)  # what is left was sent
+    assert without_deltas(changes(events)) == without_deltas(SPOKEN[1:])
+    assert sound_ms(events) == pytest.approx(900)
+    (item,) = one.conversation
+    assert (item.parts[0].text, item.parts[0].duration_ms) == ("It is noon.", 900)
+
+
+def test_words_come_with_their_sound_at_its_pace():
+    one = spoken(lead_ms=80)
+    told = dict.fromkeys(words_of(one.receive(*NOON)), 0)
+    while one.answer.running:
+        told |= dict.fromkeys(words_of(one.play(10)), round(1000 * one.clock()))
+    assert list(told) == ["It", " is", " noon", "."]
+    assert 180 <= told[" is"] <= 300
+    assert 480 <= told[" noon"] <= 600
+
+
+def test_silence_follows_the_hold_by_the_lead():
+    one = spoken(lead_ms=80)
+    one.receive(*NOON)
+    one.play(400)
+    one.answer.hold()
+    assert one.play(100) == []
+    assert 400 <= one.answer.heard_ms <= 480
+    assert one.answer.audible  # it may go on
+    heard = one.answer.heard_ms
+    one.clock.advance(1.0)
+    assert one.answer.heard_ms == heard
+    one.answer.release()
+    events = one.told()
+    assert 40 <= sound_ms(events) <= 80
+    one.play(1_000)
+    assert one.answer.state == "over"
+
+
+def test_a_cancelled_answer_keeps_the_words_heard_before_it_was_held():
+    one = spoken(lead_ms=80)
+    one.receive(*NOON)
+    one.play(610)
+    one.answer.hold()
+    one.clock.advance(3.0)
+    one.answer.cancel("turn_detected")
+    (item,) = one.conversation
+    assert item.parts[0].text == "It is"
+    assert 610 <= item.parts[0].duration_ms <= 690
+    assert one.answer.due_s is None
+
+
+def test_a_voice_that_makes_sound_too_late_is_sent_at_once():
+    one = spoken(lead_ms=80)
+    one.receive(Said("a b"), sound(60, (0, 60, 1)))
+    one.clock.advance(0.5)
+    assert sound_ms(one.receive(sound(30, (60, 90, 3)))) == pytest.approx(30)
+    assert one.answer.heard_ms == pytest.approx(60)
+
+
+def test_calls_and_failures_wait_for_the_sound_before_them():
+    for last in (Called("f", "{}"), Failed("x")):
+        one = spoken(lead_ms=80)
+        one.receive(Said("a"), sound(500, (0, 500, 1)), last, Finished())
+        assert one.answer.running
+        events = one.play(460)
+        assert sound_ms(events) == pytest.approx(420)
+        assert kinds(events)[-1] == "response.done"
+
+
+def test_text_is_not_paced():
+    one = spoken(lead_ms=80, output_modalities=["text"])
+    assert kinds(one.receive(Said("a "), Said("b"), Finished()))[-1] == "response.done"

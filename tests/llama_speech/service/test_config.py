@@ -34,6 +34,7 @@ def test_addresses_are_printed_as_browsers_read_them():
         {"api_keys": ("ä",)},
         {"answer_from": "magic"},
         {"interrupt_ms": 50},
+        {"lead_ms": 0},
     ],
 )
 def test_settings_that_cannot_work_are_refused(wrong):

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from llama_speech.service.answer import Failed, Finished, Said, Sound
 from llama_speech.service.engine import EngineOptions, LocalEngine
 from llama_speech.service.outbox import Message, Recognize, StartReply
+from llama_speech.service.products import Failed, Finished, Said, Sound
 from tests.fakes import tone
 from tests.llama_speech.service.tone_voice import ToneVoice
 

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from llama_speech.service.answer import Called, Failed, Finished, Said
 from llama_speech.service.outbox import JudgeTurn, Recognize, StartReply
+from llama_speech.service.products import Called, Failed, Finished, Said
 from llama_speech.service.protocol import CLIENT_EVENTS, event_id_of, read_event
 from speech_core.errors import ProtocolError
 from tests.llama_speech.service.helpers import SILENCE, SPEECH, Driven, kinds, sound
@@ -77,7 +77,7 @@ class Client(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.driven = Driven()
+        self.driven = Driven(lead_ms=80)
 
     @rule(ms=st.integers(32, 700), speech=st.booleans(), passes=st.booleans())
     def hear(self, ms, speech, passes):
@@ -94,6 +94,7 @@ class Client(RuleBasedStateMachine):
     def wait(self, seconds):
         self.driven.clock.advance(seconds)
         self.driven.session.tick()
+        self.driven.session.advance()
         self.driven.collect()
 
     @rule(text=st.sampled_from(["", "hello there"]), fails=st.booleans(), back=st.integers(0, 2))
@@ -176,6 +177,11 @@ class Client(RuleBasedStateMachine):
                     self.driven.session.recognized(command.job, "x")
                 elif isinstance(command, StartReply):
                     self.driven.session.produced(command.generation, Finished())
+            self.driven.clock.advance(2.0)  # nobody speaks any more
+            self.driven.session.tick()
+            while self.driven.session.due_s is not None:
+                self.driven.clock.advance(self.driven.session.due_s)
+                self.driven.session.advance()
             self.driven.collect()
         assert "running" not in self.driven.checker.responses.values()
         assert set(self.driven.checker.items.values()) <= {"done"}

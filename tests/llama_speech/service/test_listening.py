@@ -1,7 +1,7 @@
 import pytest
 
-from llama_speech.service.answer import Finished, Said
 from llama_speech.service.outbox import Foresee, JudgeTurn, Message, Recognize, StartReply, StopReply
+from llama_speech.service.products import Finished, Said
 from llama_speech.service.turns import TurnConfig
 from tests.llama_speech.service.helpers import SILENCE, Driven, kinds, sound
 
@@ -125,6 +125,61 @@ def test_a_cough_only_holds_the_answer_back():
     assert "response.output_audio.delta" in kinds(events)
     assert "input_audio_buffer.speech_started" not in kinds(events)
     assert driven.produce(Finished())[-1]["response"]["status"] == "completed"
+
+
+def held(**options):
+    """An answer that is held back by 160 ms of speech."""
+    driven = Driven(**options)
+    driven.turn()
+    driven.produce(Said("It is noon."), sound(500, (0, 400, 5)))
+    driven.hear(160)
+    assert driven.produce(sound(500, (400, 900, 11)), Finished()) == []
+    return driven
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"type": "input_audio_buffer.clear"},
+        {"type": "input_audio_buffer.commit"},
+        {"type": "session.update", "session": {"audio": {"input": {"turn_detection": None}}}},
+    ],
+)
+def test_an_answer_goes_on_when_the_client_forgets_what_held_it(event):
+    driven = held()
+    driven.session.handle(event)
+    assert "response.done" in kinds(driven.collect())
+
+
+def test_an_answer_goes_on_when_the_microphone_is_switched_off():
+    driven = held()
+    driven.clock.advance(0.5)
+    driven.session.tick()
+    assert driven.collect() == []
+    driven.clock.advance(1.0)
+    driven.session.tick()
+    assert driven.collect()[-1]["response"]["status"] == "completed"
+
+
+def test_words_into_a_paced_answer_silence_it_before_they_are_known():
+    driven = Driven(lead_ms=80, turns=TurnConfig(check_ms=128, interrupt_ms=832))
+    driven.turn()
+    driven.produce(Said("It is noon."), sound(5_000, (0, 400, 5), (400, 900, 11)), Finished())
+    for _ in range(20):
+        driven.clock.advance(0.02)
+        driven.session.advance()
+    driven.collect()
+    assert driven.hear(96) == []
+    before = driven.session.answers.current.heard_ms
+    assert driven.hear(224) == []
+    assert driven.session.answers.current.heard_ms - before <= 80
+    events = driven.words("what about")
+    assert kinds(events)[0] == "input_audio_buffer.speech_started"
+    assert events[-1]["response"]["status_details"]["reason"] == "turn_detected"
+    assert "response.output_audio.delta" not in kinds(events)
+    (item,) = [item for item in driven.session.conversation if item.role == "assistant"]
+    assert item.parts[0].text == "It is"
+    assert item.parts[0].duration_ms < 700
 
 
 def test_a_client_that_interrupts_itself_is_left_to_it():

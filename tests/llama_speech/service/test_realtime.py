@@ -136,6 +136,31 @@ def test_speech_interrupts_a_running_answer(server, speech_pcm):
         assert until(connection, "conversation.item.truncated")[-1].audio_end_ms <= 200
 
 
+@pytest.mark.parametrize("conversation", ["auto", "none"])
+def test_sound_comes_at_the_pace_of_its_playback(tiny_engine, tiny_model, conversation):
+    """In the conversation; answers out of band are nobody's to listen to and come as they are made."""
+    service = make_service(tiny_engine, tiny_model, lead_ms=80)
+    service.ready = True
+    with (
+        running(build_app(service), service) as url,
+        client_of(url).realtime.connect(model="m") as connection,
+    ):
+        message = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hello"}]}
+        connection.response.create(response={"conversation": conversation, "input": [message]})
+        began, ahead_ms, sent_ms = 0.0, [], 0.0
+        for event in connection:
+            if event.type == "response.output_audio.delta":
+                began = began or time.perf_counter()
+                sent_ms += len(base64.b64decode(event.delta)) / 48
+                ahead_ms.append(sent_ms - 1000 * (time.perf_counter() - began))
+            if event.type == "response.done":
+                break
+    assert sent_ms >= 400
+    assert event.response.status in ("completed", "incomplete")
+    assert max(ahead_ms) < 200 if conversation == "auto" else max(ahead_ms) > 200
+    service.close()
+
+
 @pytest.mark.parametrize(
     ("message", "code"),
     [

@@ -4,8 +4,8 @@ import time
 import httpx
 import pytest
 
-from llama_speech.service.answer import Failed
 from llama_speech.service.app import build_app
+from llama_speech.service.products import Failed
 from llama_speech.service.run import make_server, running, warm_up
 from tests.llama_speech.service.conftest import make_service
 

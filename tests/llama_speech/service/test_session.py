@@ -3,8 +3,8 @@ import base64
 import numpy as np
 import pytest
 
-from llama_speech.service.answer import Called, Finished, Said
 from llama_speech.service.outbox import Message, Recognize, StartReply
+from llama_speech.service.products import Called, Finished, Said
 from llama_speech.service.session import Session
 from tests.llama_speech.service.helpers import SILENCE, Driven, kinds, sound
 

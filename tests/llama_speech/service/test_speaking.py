@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from llama_speech.service.answer import Called, Failed, Finished, Said, Sound, SpokenMark
+from llama_speech.service.products import Called, Failed, Finished, Said, Sound, SpokenMark
 from llama_speech.service.speaking import ReplyWriter, SpeakingThread
 from speech_core.events import TokenEvent
 from tests.llama_speech.service.tone_voice import ToneStream, ToneVoice

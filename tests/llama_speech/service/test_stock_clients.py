@@ -19,9 +19,10 @@ import openai
 import pytest
 
 import llama_speech
-from llama_speech.service.answer import Sound
 from llama_speech.service.app import build_app
+from llama_speech.service.config import ServiceConfig
 from llama_speech.service.engine import EngineOptions, LocalEngine
+from llama_speech.service.products import Sound
 from llama_speech.service.run import running, warm_up
 from speech_core.events import TokenEvent
 from tests.llama_speech.service.clients.conversation import GET_TIME, RESULT, Conversation, parts
@@ -40,6 +41,7 @@ needs_node = pytest.mark.skipif(
 needs_kits = pytest.mark.skipif(
     not KITS, reason="neither LiveKit nor Pipecat: `make test-clients` installs them"
 )
+LEAD_MS = ServiceConfig().lead_ms
 _WORD_S = 0.03  # a long answer lasts long enough to be interrupted
 
 
@@ -77,7 +79,7 @@ def parts_of_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def plain_url(parts_of_server) -> Iterator[str]:
-    service = make_service(*parts_of_server)
+    service = make_service(*parts_of_server, lead_ms=LEAD_MS)
     warm_up(service)
     with running(build_app(service), service) as url:
         yield url
@@ -95,7 +97,7 @@ def secure(parts_of_server, tmp_path_factory) -> Iterator[tuple[str, Path]]:
     kind = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
     files = ["-keyout", str(key), "-out", str(cert)]
     subprocess.run(["openssl", "req", *kind, *files, *names], check=True, capture_output=True)
-    service = make_service(*parts_of_server, api_keys=("test",), tls_cert=cert, tls_key=key)
+    service = make_service(*parts_of_server, api_keys=("test",), tls_cert=cert, tls_key=key, lead_ms=LEAD_MS)
     with running(build_app(service), service) as url:
         yield url, cert
     service.close()

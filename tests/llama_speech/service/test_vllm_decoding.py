@@ -10,9 +10,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from llama_speech.service.answer import Failed, Finished, Said
 from llama_speech.service.engine import EngineOptions, LocalEngine
 from llama_speech.service.outbox import Message, Recognize, StartReply
+from llama_speech.service.products import Failed, Finished, Said
 from llama_speech.service.turn_end import TurnEndJudge
 from llama_speech.service.vllm_decoding import TokenTable, VllmDecoder, start_vllm
 from speech_adapter.engine import RunOptions

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from llama_speech.service.answer import SpokenMark
+from llama_speech.service.products import SpokenMark
 from llama_speech.service.voice import BundleVoice, written_words
 from llama_speech.speech import Speaker
 from speech_core.events import SpokenWord

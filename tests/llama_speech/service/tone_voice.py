@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from llama_speech.service.answer import Sound, SpokenMark
+from llama_speech.service.products import Sound, SpokenMark
 from speech_core.events import TokenEvent
 from tests.fakes import tone
 
