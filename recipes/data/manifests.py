@@ -108,8 +108,12 @@ def validate_utterance(utterance: Utterance, root: Path, tolerance_s: float = 0.
         actual_s = float(soundfile.info(path).duration)
     except soundfile.LibsndfileError as error:
         return [*problems, f"{utterance.id}: audio {utterance.audio!r} cannot be read ({error})"]
-    if abs(actual_s - utterance.duration_s) > tolerance_s:
-        problems.append(f"{utterance.id}: duration {utterance.duration_s} s declared, {actual_s:.3f} s found")
+    start_s = utterance.extra.get("start_s")  # of a piece of a longer recording
+    missing_s = (start_s or 0.0) + utterance.duration_s - actual_s
+    if missing_s > tolerance_s or (start_s is None and missing_s < -tolerance_s):
+        piece = "" if start_s is None else f" from {start_s} s on"
+        declared = f"duration {utterance.duration_s} s{piece} declared"
+        problems.append(f"{utterance.id}: {declared}, {actual_s:.3f} s found")
     return problems
 
 
@@ -123,3 +127,11 @@ def validate_manifest(path: Path, tolerance_s: float = 0.1) -> list[str]:
         seen.add(utterance.id)
         problems.extend(validate_utterance(utterance, path.parent, tolerance_s))
     return problems
+
+
+def check_manifest(path: Path) -> None:
+    """Raise InputError with the first problem of a manifest and how many more there are."""
+    problems = validate_manifest(path)
+    if problems:
+        more = f" (and {len(problems) - 1} more like it)" if problems[1:] else ""
+        raise InputError(f"{path.name}: {problems[0]}{more}: mend these lines or leave them out")

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from recipes.data.manifests import (
     Utterance,
+    check_manifest,
     read_manifest,
     utterance_from_dict,
     validate_manifest,
@@ -102,3 +103,21 @@ def test_validation_is_silent_about_a_good_manifest(tmp_path):
     soundfile.write(tmp_path / "one.wav", np.zeros(8000, np.float32), 16_000)
     write_manifest(tmp_path / "m.jsonl", [GOOD])
     assert validate_manifest(tmp_path / "m.jsonl") == []
+    check_manifest(tmp_path / "m.jsonl")
+
+
+def test_pieces_must_lie_in_their_recording(tmp_path):
+    soundfile.write(tmp_path / "one.wav", np.zeros(16_000, np.float32), 16_000)
+    inside = replace(GOOD, duration_s=0.4, extra={"start_s": 0.6})
+    beyond = replace(GOOD, id="late", duration_s=0.4, extra={"start_s": 0.8})
+    write_manifest(tmp_path / "m.jsonl", [inside, beyond])
+    assert validate_manifest(tmp_path / "m.jsonl") == [
+        "late: duration 0.4 s from 0.8 s on declared, 1.000 s found"
+    ]
+
+
+def test_work_is_refused_in_one_line(tmp_path):
+    write_manifest(tmp_path / "m.jsonl", [GOOD, replace(GOOD, id="b")])
+    with pytest.raises(InputError, match=r"^m\.jsonl: .+ does not exist \(and 1 more like it\)") as error:
+        check_manifest(tmp_path / "m.jsonl")
+    assert "\n" not in str(error.value)
