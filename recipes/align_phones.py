@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from prosody.items import write_shard
 from prosody.targets import MIN_VOICED_SHARE
-from recipes import options
+from recipes.command import run_command
 from recipes.data.corpora import read_speech_set
 from recipes.data.llama_states import StateReader
 from recipes.data.manifests import Utterance
@@ -243,8 +243,7 @@ def prepare(config: RunConfig) -> Counter[str]:
 
 def main(argv: list[str] | None = None) -> None:
     """Run the recipe from the command line."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
-    logger.info("%s", dict(prepare(options.parse(RunConfig, __doc__ or "", argv))))
+    logger.info("%s", dict(run_command(RunConfig, prepare, __doc__ or "", argv)))
 
 
 if __name__ == "__main__":

@@ -6,10 +6,10 @@
         --more "--encoder-preset mini --adapter-preset mini --dictionary cmudict.dict.gz"
 
 Both starts take the same steps on the same batches with the same model, so equal steps are equal time, on a
-busy machine too; with `--extra-steps` the start from nothing then gets the time of the pre-training as well.
-Each run is one of recipes.finetune_speech (`--more` hands options on); one that is complete is not made
-again. Writes starts.tsv, starts.md and starts.png. On a CPU, for a look: `--steps 20 --label-hours 0
---seeds 0 --more "--encoder-preset tiny --adapter-preset tiny"`.
+busy machine too; with `--extra-steps` the starts from nothing, when all pairs are made, go on for the time
+that pre-training took. Each run is one of recipes.finetune_speech (`--more` hands options on); what is
+complete is not made again. Writes starts.tsv, starts.md and starts.png. On a CPU, for a look: `--steps 20
+--label-hours 0 --seeds 0 --more "--encoder-preset tiny --adapter-preset tiny"`.
 """
 
 import csv
@@ -24,8 +24,7 @@ from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
-from recipes import options
-from recipes.data.parallel import configure_logging
+from recipes.command import run_command
 from recipes.options import option
 from speech_core.checkpoint import read_json
 from speech_core.errors import InputError
@@ -86,15 +85,19 @@ def planned_runs(config: RunConfig) -> list[Run]:
     ]
 
 
-def last_step(run: Run, config: RunConfig) -> int:
-    """Steps of one run."""
-    return config.steps + (config.extra_steps if run.start == SCRATCH else 0)
+def planned_legs(config: RunConfig) -> list[tuple[Run, int]]:
+    """Runs and the steps to take each to: all pairs, then the starts from nothing some way further."""
+    runs = planned_runs(config)
+    legs = [(run, config.steps) for run in runs]
+    if config.extra_steps:
+        legs += [(run, config.steps + config.extra_steps) for run in runs if run.start == SCRATCH]
+    return legs
 
 
-def arguments(run: Run, config: RunConfig) -> list[str]:
-    """Options of recipes.finetune_speech for one run."""
+def arguments(run: Run, steps: int, config: RunConfig) -> list[str]:
+    """Options of recipes.finetune_speech for one run up to a step."""
     paths = ["--llama", config.llama, "--caches", *config.caches, "--held-out", *config.held_out]
-    loop = ["--run-dir", config.out / run.name, "--max-steps", last_step(run, config), "--seed", run.seed]
+    loop = ["--run-dir", config.out / run.name, "--max-steps", steps, "--seed", run.seed]
     rate = ["--learning-rate", config.learning_rate, "--warmup-steps", max(config.steps // 10, 1)]
     points = ["--evaluate-every-steps", max(config.steps // config.evaluations, 1), "--average-decay", 0.99]
     labels = ["--label-hours", run.label_hours]
@@ -102,9 +105,9 @@ def arguments(run: Run, config: RunConfig) -> list[str]:
     return [*map(str, [*paths, *loop, *rate, *points, *labels, *start]), *shlex.split(config.more)]
 
 
-def is_complete(run: Run, config: RunConfig) -> bool:
-    """Whether it was evaluated at its last step."""
-    return any(line["step"] == last_step(run, config) for line in evaluations(config.out / run.name))
+def is_complete(run: Run, steps: int, config: RunConfig) -> bool:
+    """Whether it was evaluated at that step."""
+    return any(line["step"] == steps for line in evaluations(config.out / run.name))
 
 
 def evaluations(folder: Path) -> Iterator[Point]:
@@ -122,7 +125,7 @@ def write_report(config: RunConfig) -> None:
     done = {
         run: list(evaluations(config.out / run.name))
         for run in planned_runs(config)
-        if is_complete(run, config)
+        if is_complete(run, config.steps, config)
     }
     names = [name for name in FIGURES if all(name in point for points in done.values() for point in points)]
     with (config.out / "starts.tsv").open("w", encoding="utf-8", newline="") as out:
@@ -152,7 +155,7 @@ def _summary(done: dict[Run, list[Point]], names: list[str], config: RunConfig) 
             columns = [(SCRATCH, config.steps), (PRETRAINED, config.steps)]
             columns += [(SCRATCH, config.steps + config.extra_steps)] if more else []
             cells = [
-                _cell([_at(done[Run(start, hours, seed)], step, name) for seed in seeds])
+                _cell([done[Run(start, hours, seed)] for seed in seeds], step, name)
                 for start, step in columns
             ]
             label = f"{hours:g}" if hours else "all"
@@ -162,15 +165,11 @@ def _summary(done: dict[Run, list[Point]], names: list[str], config: RunConfig) 
     return "\n".join([*lines, "", f"The pre-training before took {cost}."]) + "\n"
 
 
-def _at(points: list[Point], step: int, name: str) -> float:
-    """A figure at one step."""
-    return next(float(point[name]) for point in points if point["step"] == step)
-
-
-def _cell(values: list[float]) -> str:
-    """Mean over the seeds, and what it is the mean of."""
+def _cell(runs: list[list[Point]], step: int, name: str) -> str:
+    """A figure at one step: mean over the runs that came so far, and what it is the mean of."""
+    values = [float(point[name]) for points in runs for point in points if point["step"] == step]
     each = f" ({', '.join(f'{value:.2f}' for value in values)})" if len(values) > 1 else ""
-    return f"{mean(values):.2f}{each}"
+    return f"{mean(values):.2f}{each}" if values else "-"
 
 
 def _step_s(done: dict[Run, list[Point]]) -> float:
@@ -212,19 +211,17 @@ def compare(config: RunConfig) -> None:
     if not (config.encoder / "config.json").exists():
         raise InputError(f"{config.encoder} holds no encoder: give the export of recipes.pretrain_encoder")
     config.out.mkdir(parents=True, exist_ok=True)
-    for run in planned_runs(config):
-        if not is_complete(run, config):
+    for run, steps in planned_legs(config):
+        if not is_complete(run, steps, config):
             logger.info("run %s", run.name)
-            subprocess.run(
-                [sys.executable, "-m", "recipes.finetune_speech", *arguments(run, config)], check=True
-            )
+            options_of_run = arguments(run, steps, config)
+            subprocess.run([sys.executable, "-m", "recipes.finetune_speech", *options_of_run], check=True)
         write_report(config)
 
 
 def main(argv: list[str] | None = None) -> None:
     """Run the recipe from the command line."""
-    configure_logging()
-    compare(options.parse(RunConfig, __doc__ or "", argv))
+    run_command(RunConfig, compare, __doc__ or "", argv)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import numpy as np
 
 from llama_speech.default_llama import find_or_make_default_llama
 from llama_speech.text_states import TextStates
-from recipes import options
+from recipes.command import run_command
 from recipes.normalizer_places import Draw, StateCache, drawn_items, item_of, read_samples
 from recipes.options import option
 from tts_frontend.config import TaggerConfig
@@ -91,9 +91,7 @@ def _batches(texts: Iterator[str], done: set[str]) -> Iterator[list[str]]:
 
 def main(argv: list[str] | None = None) -> None:
     """Run the recipe."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
-    config = options.parse(RunConfig, __doc__ or "", argv)
-    logger.info("%d texts in %s", cache_states(config), config.out)
+    logger.info("%d texts written", run_command(RunConfig, cache_states, __doc__ or "", argv))
 
 
 if __name__ == "__main__":

@@ -23,12 +23,12 @@ from typing import Any
 from filelock import FileLock
 
 from llama_speech.bundle import COMPONENTS, Bundle, BundleInfo, read_bundle, write_manifest
-from recipes import options
+from recipes.command import run_command
 from recipes.model_card import render
 from recipes.options import option
 from speech_adapter.model import load_speech_model
 from speech_core.checkpoint import STORAGES, convert_weights, read_json, write_json
-from speech_core.errors import ConfigError, InputError, SpeechError
+from speech_core.errors import ConfigError, InputError
 
 logger = logging.getLogger(__name__)
 
@@ -228,11 +228,7 @@ def _report(bundle: Bundle) -> None:
 
 def main(argv: list[str] | None = None) -> None:
     """Run the recipe from the command line."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
-    try:
-        pack(options.parse(RunConfig, __doc__ or "", argv))
-    except SpeechError as error:
-        raise SystemExit(f"pack_bundle: {error}") from None
+    run_command(RunConfig, pack, __doc__ or "", argv)
 
 
 if __name__ == "__main__":

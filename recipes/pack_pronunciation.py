@@ -16,14 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from recipes import options
+from recipes.command import run_command
 from recipes.data.homographs import (
     homographs_json,
     read_readings,
     shared_homographs,
     untrained_homographs,
 )
-from recipes.data.parallel import configure_logging
 from recipes.options import option
 from recipes.prepare_lexicon import load_dictionary
 from speech_core.checkpoint import load_config, load_weights, read_json, save_component, write_json
@@ -85,8 +84,7 @@ def _homographs(config: RunConfig) -> dict[str, dict[str, object]]:
 
 def main(argv: list[str] | None = None) -> None:
     """Run the recipe from the command line."""
-    configure_logging()
-    pack(options.parse(RunConfig, __doc__ or "", argv))
+    run_command(RunConfig, pack, __doc__ or "", argv)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from llama_speech.batch_answers import Answerer, answer_texts
+from recipes.command import run_command
 from recipes.data.corpora import transcribed
 from recipes.data.engines import Workers, map_tasks
 from recipes.data.held_out import load_held_out
@@ -32,7 +33,6 @@ from recipes.data.prompts import Prompt, read_prompts
 from recipes.data.spoken_sets import UNSEEN, SpokenText, write_spoken_set
 from recipes.data.teachers import TEACHER_SHARES
 from recipes.options import option
-from recipes.recipe import run_preparation
 from speech_adapter.prompts import Turn
 from speech_core.errors import ConfigError, InputError
 
@@ -280,7 +280,7 @@ def _noted(out: Path, counts: dict[str, int]) -> dict[str, int]:
 
 def main(argv: list[str] | None = None) -> None:
     """Command line."""
-    run_preparation(DialogueOptions, prepare, __doc__ or "", argv)
+    run_command(DialogueOptions, prepare, __doc__ or "", argv)
 
 
 if __name__ == "__main__":

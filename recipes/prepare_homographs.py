@@ -20,9 +20,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from llama_speech.text_states import TextStates
-from recipes import options
+from recipes.command import run_command
 from recipes.data.homographs import SPLITS, HomographSentence, read_homographs
-from recipes.data.parallel import configure_logging
 from recipes.options import option
 from speech_core.events import TokenEvent
 
@@ -107,8 +106,7 @@ def load_states(folder: Path, split: str) -> HomographStates:
 
 def main(argv: list[str] | None = None) -> None:
     """Run the recipe from the command line."""
-    configure_logging()
-    logger.info("%d shards written", prepare(options.parse(RunConfig, __doc__ or "", argv)))
+    logger.info("%d shards written", run_command(RunConfig, prepare, __doc__ or "", argv))
 
 
 if __name__ == "__main__":

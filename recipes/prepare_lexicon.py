@@ -18,8 +18,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from recipes import options
-from recipes.data.parallel import configure_logging
+from recipes.command import run_command
 from recipes.options import option
 from speech_core.checkpoint import write_json
 from speech_core.errors import InputError
@@ -142,8 +141,7 @@ def prepare(config: RunConfig) -> dict[str, Phones]:
 
 def main(argv: list[str] | None = None) -> None:
     """Run the recipe from the command line."""
-    configure_logging()
-    logger.info("%d words written", len(prepare(options.parse(RunConfig, __doc__ or "", argv))))
+    logger.info("%d words written", len(run_command(RunConfig, prepare, __doc__ or "", argv)))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from recipes import options
+from recipes.command import run_command
 from recipes.data.augment import change_volume, load_augmenter
 from recipes.data.features_cache import CacheItem, FeatureCacheWriter, compute_features
 from recipes.data.manifests import Utterance
@@ -120,9 +120,7 @@ def prepare(config: RunConfig) -> float:
 
 def main(argv: list[str] | None = None) -> None:
     """Run the recipe from the command line."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
-    hours = prepare(options.parse(RunConfig, __doc__ or "", argv))
-    logger.info("%.2f hours written", hours)
+    logger.info("%.2f hours written", run_command(RunConfig, prepare, __doc__ or "", argv))
 
 
 if __name__ == "__main__":

@@ -18,12 +18,12 @@ from pathlib import Path
 
 import numpy as np
 
-from recipes import options
+from recipes.command import run_command
 from recipes.data.augment import change_volume, load_augmenter
 from recipes.data.features_cache import CacheItem, compute_features
 from recipes.data.held_out import load_held_out
 from recipes.data.manifests import Utterance
-from recipes.data.parallel import configure_logging, run_shards
+from recipes.data.parallel import run_shards
 from recipes.data.sentences import Sentence, read_sentences
 from recipes.data.teachers import FLITE_VOICES, FliteTeacher, FliteVoice
 from recipes.data.waveforms import SAMPLE_RATE, Waveform, normalize_loudness, resample
@@ -155,8 +155,7 @@ def prepare(config: RunConfig) -> float:
 
 def main(argv: list[str] | None = None) -> None:
     """Run the recipe from the command line."""
-    configure_logging()
-    logger.info("%.2f hours written", prepare(options.parse(RunConfig, __doc__ or "", argv)))
+    logger.info("%.2f hours written", run_command(RunConfig, prepare, __doc__ or "", argv))
 
 
 if __name__ == "__main__":

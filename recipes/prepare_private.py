@@ -17,12 +17,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from recipes.command import run_command
 from recipes.data.corpora import transcribed
 from recipes.data.engines import Workers, map_tasks
 from recipes.data.manifests import Utterance, write_manifest
 from recipes.data.personal_data import Finding, find_scanner, masked
 from recipes.options import option
-from recipes.recipe import run_preparation
 from speech_core.errors import ConfigError
 
 logger = logging.getLogger(__name__)
@@ -85,7 +85,7 @@ def prepare(chosen: PrivateOptions) -> Counter[str]:
 
 def main(argv: list[str] | None = None) -> None:
     """Command line."""
-    run_preparation(PrivateOptions, prepare, __doc__ or "", argv)
+    run_command(PrivateOptions, prepare, __doc__ or "", argv)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import torch
 
 from prosody.items import ProsodyItem, write_shard
 from prosody.targets import Targets
-from recipes import options
+from recipes.command import run_command
 from recipes.data.llama_states import StateReader, TextStates
 from recipes.data.voice_cache import VoiceCache, VoiceItem
 from recipes.options import option
@@ -149,8 +149,7 @@ def prepare(config: RunConfig) -> int:
 
 def main(argv: list[str] | None = None) -> None:
     """Run the recipe from the command line."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
-    logger.info("%d texts written", prepare(options.parse(RunConfig, __doc__ or "", argv)))
+    logger.info("%d texts written", run_command(RunConfig, prepare, __doc__ or "", argv))
 
 
 if __name__ == "__main__":

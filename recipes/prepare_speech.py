@@ -22,12 +22,13 @@ from zlib import crc32
 
 import numpy as np
 
+from recipes.command import configure_logging, errors_in_one_line
 from recipes.data.corpora import read_speech_set, sets_for
 from recipes.data.engines import ENGINES
 from recipes.data.features_cache import CacheItem, FeatureCacheWriter, compute_features
 from recipes.data.held_out import load_held_out
-from recipes.data.manifests import Utterance, read_manifest
-from recipes.data.parallel import configure_logging, run_shards
+from recipes.data.manifests import Utterance, check_manifest, read_manifest
+from recipes.data.parallel import run_shards
 from recipes.data.public_corpora import PUBLIC_CORPORA, read_public_corpus
 from recipes.data.waveforms import Waveform, read_audio
 from speech_core.errors import InputError
@@ -77,6 +78,7 @@ def _candidates(options: PrepareOptions) -> Iterator[Utterance]:
     if options.corpus is not None and options.corpus_dir is not None:
         yield from read_public_corpus(options.corpus, options.corpus_dir, options.part, options.language)
     elif options.manifest is not None:
+        check_manifest(options.manifest)
         for utterance in read_manifest(options.manifest):
             if options.part == "train" and utterance.extra.get("never_train"):
                 raise InputError(f"{utterance.id} is for evaluation, never to be trained on: use --part dev")
@@ -179,7 +181,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     values = vars(parser.parse_args(arguments))
     jobs, engine = values.pop("jobs"), values.pop("engine")
     configure_logging()
-    prepare(PrepareOptions(**{**values, "sets": tuple(values["sets"])}), jobs, engine)
+    with errors_in_one_line(prepare):
+        prepare(PrepareOptions(**{**values, "sets": tuple(values["sets"])}), jobs, engine)
 
 
 if __name__ == "__main__":

@@ -19,11 +19,12 @@ from pathlib import Path
 
 import numpy as np
 
+from recipes.command import configure_logging, errors_in_one_line
 from recipes.data.checking import CheckReport, WhisperChecker, plain_characters
 from recipes.data.features_cache import CacheItem, FeatureCacheWriter, compute_features
 from recipes.data.held_out import load_held_out
 from recipes.data.manifests import Utterance
-from recipes.data.parallel import configure_logging, run_shards
+from recipes.data.parallel import run_shards
 from recipes.data.sentences import PlanConfig, PlannedItem, cut_plan, read_sentences, speaking_plan
 from recipes.data.teachers import TEACHER_SHARES, Settings, Teacher, make_teacher
 from recipes.data.waveforms import SAMPLE_RATE, Waveform, normalize_loudness, trim_silence
@@ -303,7 +304,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         hours=values.hours,
         shard_s=values.shard_s,
     )
-    prepare(options, values.jobs)
+    with errors_in_one_line(prepare):
+        prepare(options, values.jobs)
 
 
 if __name__ == "__main__":

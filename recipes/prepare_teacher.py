@@ -16,9 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from recipes import options
+from recipes.command import run_command
 from recipes.data.features_cache import FeatureCache
-from recipes.data.parallel import configure_logging
 from recipes.data.teacher_states import TeacherConfig, shard_path, state_counts
 from recipes.data.whisper_states import States, WhisperEncoder
 from recipes.options import option
@@ -125,8 +124,7 @@ def _write(
 
 def main(argv: list[str] | None = None) -> None:
     """Run the recipe from the command line."""
-    configure_logging()
-    logger.info("%.2f hours covered", prepare(options.parse(RunConfig, __doc__ or "", argv)))
+    logger.info("%.2f hours covered", run_command(RunConfig, prepare, __doc__ or "", argv))
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from pathlib import Path
 
 import numpy as np
 
+from recipes.command import run_command
 from recipes.data.corpora import transcribed
 from recipes.data.engines import Workers, map_tasks
 from recipes.data.held_out import HeldOutTexts, load_held_out, read_rows
@@ -35,7 +36,6 @@ from recipes.data.prompts import why_not
 from recipes.data.spoken_sets import SpokenText, pico_of, write_spoken_set
 from recipes.data.teachers import TEACHER_SHARES
 from recipes.options import option
-from recipes.recipe import run_preparation
 from speech_core.errors import ConfigError, InputError
 
 logger = logging.getLogger(__name__)
@@ -190,7 +190,7 @@ def prepare(chosen: TranslationOptions) -> Counter[str]:
 
 def main(argv: list[str] | None = None) -> None:
     """Command line."""
-    run_preparation(TranslationOptions, prepare, __doc__ or "", argv)
+    run_command(TranslationOptions, prepare, __doc__ or "", argv)
 
 
 if __name__ == "__main__":

@@ -22,10 +22,10 @@ import torch
 
 from llama_speech.segments import AudioPiece, SegmentConfig, iter_pieces
 from llama_speech.voice_activity import SAMPLE_RATE, WINDOW_SAMPLES, VoiceActivity, load_voice_activity
+from recipes.command import run_command
 from recipes.data.engines import Workers, map_tasks
 from recipes.data.manifests import Utterance
 from recipes.options import option
-from recipes.recipe import run_preparation
 from speech_core.audio import AUDIO_SUFFIXES, AudioLimits, iter_audio
 from speech_core.errors import AudioError, ConfigError, InputError
 
@@ -131,7 +131,7 @@ def _cut_file(task: tuple[Path, UnlabelledOptions]) -> tuple[str, Counter[str], 
 
 def main(argv: list[str] | None = None) -> None:
     """Command line."""
-    run_preparation(UnlabelledOptions, prepare, __doc__ or "", argv)
+    run_command(UnlabelledOptions, prepare, __doc__ or "", argv)
 
 
 if __name__ == "__main__":

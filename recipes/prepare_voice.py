@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recipes import options
+from recipes.command import configure_logging
 from recipes.data.held_out import load_held_out
-from recipes.data.parallel import configure_logging
 from recipes.data.sentences import read_sentences
 from recipes.data.voice_cache import VoiceCache, VoiceCacheWriter, VoiceItem
 from recipes.data.voice_teacher import VoiceTeacher, phone_means

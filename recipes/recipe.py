@@ -1,6 +1,5 @@
 """What every training recipe does around its loop: options, run directory, record of options, evaluation."""
 
-import logging
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -9,12 +8,11 @@ import torch
 from torch import nn
 
 from recipes import options, training_loop
-from recipes.data.parallel import configure_logging
+from recipes.command import configure_logging, errors_in_one_line
 from recipes.metrics_log import Metrics, mean_of_numbers
 from recipes.processes import first_process_first
 from recipes.training_loop import LoopConfig, Task
 from speech_core.checkpoint import write_json
-from speech_core.errors import SpeechError
 
 
 class RecipeConfig(Protocol):
@@ -26,7 +24,6 @@ class RecipeConfig(Protocol):
 
 
 Config = TypeVar("Config", bound=RecipeConfig)
-Options = TypeVar("Options")
 
 
 def run_recipe(
@@ -36,28 +33,11 @@ def run_recipe(
 
     Exits with one line for what the user can mend.
     """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    configure_logging()
     config: Config = options.parse(config_type, description, argv)
-    try:
+    with errors_in_one_line(build):
         write_once(config.loop.run_dir / "run.json", options.to_dict(config))
         return training_loop.run(build(config), config.loop)
-    except SpeechError as error:
-        raise SystemExit(f"{build.__module__.split('.')[-1]}: {error}") from None
-
-
-def run_preparation(
-    options_type: type[Options],
-    prepare: Callable[[Options], object],
-    description: str,
-    argv: Sequence[str] | None,
-) -> None:
-    """Parse options and prepare data; exits with one line for what the user can mend."""
-    configure_logging()
-    chosen: Options = options.parse(options_type, description, argv)
-    try:
-        prepare(chosen)
-    except SpeechError as error:
-        raise SystemExit(f"{prepare.__module__.split('.')[-1]}: {error}") from None
 
 
 def write_once(path: Path, value: Any) -> None:

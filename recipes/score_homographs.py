@@ -9,7 +9,6 @@ score the shared noun-verb head alone. With --hibari, the front end of hibari-tt
 part of speech) on the same sentences: the reading nearest to what it says is taken as its choice.
 """
 
-import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,18 +18,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from recipes import options
+from recipes.command import run_scoring
 from recipes.data.homographs import HomographSentence, read_homographs, read_readings
-from recipes.data.parallel import configure_logging
 from recipes.options import option
 from recipes.prepare_lexicon import load_dictionary
 from recipes.pronunciation_scores import Figure, Phones, edit_distance, interval, record
 from recipes.train_homographs import DataSource, load_examples, predict, predict_shared
-from speech_core.checkpoint import load_config, load_weights, write_json
+from speech_core.checkpoint import load_config, load_weights
 from tts_frontend.homographs import HomographModel, HomographsConfig
 from tts_frontend.languages.en.phones import from_ipa
-
-logger = logging.getLogger(__name__)
 
 _DATA = "Wikipedia Homograph Data, eval"
 
@@ -129,11 +125,7 @@ def _records(name: str, count: int, accuracy: Figure, balanced: float) -> list[d
 
 def main(argv: list[str] | None = None) -> None:
     """Run the recipe from the command line."""
-    configure_logging()
-    config = options.parse(RunConfig, __doc__ or "", argv)
-    scores = run(config, print)
-    if config.out:
-        write_json(config.out, scores)
+    run_scoring(RunConfig, run, __doc__ or "", argv)
 
 
 if __name__ == "__main__":

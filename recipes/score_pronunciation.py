@@ -10,7 +10,6 @@ Names are given with a capital, as they are written.
 Prints a table; the file takes the scores as a bundle's card wants them.
 """
 
-import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,17 +17,13 @@ from pathlib import Path
 
 import numpy as np
 
-from recipes import options
-from recipes.data.parallel import configure_logging
+from recipes.command import run_scoring
 from recipes.options import option
 from recipes.prepare_lexicon import read_cmudict
 from recipes.pronunciation_peers import Read, g2p_en_reader, hibari_reader
 from recipes.pronunciation_scores import Phones, interval, record, score
 from recipes.train_pronunciation import Entry, read_entries, split_of
-from speech_core.checkpoint import write_json
 from tts_frontend.pronunciation_letters import LetterReader
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -142,11 +137,7 @@ def _records(
 
 def main(argv: list[str] | None = None) -> None:
     """Run the recipe from the command line."""
-    configure_logging()
-    config = options.parse(RunConfig, __doc__ or "", argv)
-    scores = run(config, print)
-    if config.out:
-        write_json(config.out, scores)
+    run_scoring(RunConfig, run, __doc__ or "", argv)
 
 
 if __name__ == "__main__":

@@ -19,9 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from recipes import options
+from recipes.command import run_command
 from recipes.ctc_targets import CtcTargets
-from recipes.data.parallel import configure_logging
 from recipes.options import option
 from speech_adapter.language_model import LanguageModel, Level
 from speech_adapter.model import load_speech_model
@@ -169,10 +168,8 @@ def build(config: RunConfig) -> LanguageModel:
     return count(classes, targets.token_ids, config.order, config.least_count)
 
 
-def main(argv: list[str] | None = None) -> None:
-    """Run the recipe from the command line."""
-    configure_logging()
-    config = options.parse(RunConfig, __doc__ or "", argv)
+def train(config: RunConfig) -> None:
+    """Count, and write the component with a record of what it was made from."""
     model = build(config)
     model.save(config.out)
     record = {"method": "interpolated Kneser-Ney", "texts": [path.name for path in config.texts]}
@@ -180,6 +177,11 @@ def main(argv: list[str] | None = None) -> None:
         config.out / "training.json", record | {"order": config.order, "least_count": config.least_count}
     )
     logger.info("n-grams of each length: %s", ", ".join(str(len(level.last)) for level in model.levels))
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the recipe from the command line."""
+    run_command(RunConfig, train, __doc__ or "", argv)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from torch import nn
 from llama_speech.evaluation.normalization_scores import fold3
 from llama_speech.normalization import Chooser, normalize
 from recipes import options, training_loop
+from recipes.command import run_command
 from recipes.normalizer_places import (
     Batches,
     CachedStates,
@@ -231,8 +232,7 @@ def train(config: RunConfig) -> Metrics:
 
 def main(argv: list[str] | None = None) -> None:
     """Run the recipe from the command line."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
-    train(options.parse(RunConfig, __doc__ or "", argv))
+    run_command(RunConfig, train, __doc__ or "", argv)
 
 
 if __name__ == "__main__":

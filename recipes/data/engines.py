@@ -62,7 +62,7 @@ def _start_worker() -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)
-    from recipes.data.parallel import configure_logging
+    from recipes.command import configure_logging
 
     configure_logging()
 

@@ -1,7 +1,6 @@
 """Shards of a feature cache made by several processes or machines; those already complete are skipped."""
 
 import logging
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -29,13 +28,6 @@ class ShardTask(Protocol):
     def items(self) -> Iterator[CacheItem]:
         """The items of the shard in order; called in a worker process."""
         ...
-
-
-def configure_logging() -> None:
-    """Progress of a recipe on standard error."""
-    logging.basicConfig(
-        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(name)s %(message)s", datefmt="%H:%M:%S"
-    )
 
 
 def _run_shard(task: ShardTask) -> tuple[int, int]:

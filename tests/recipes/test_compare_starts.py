@@ -1,12 +1,14 @@
 """The comparison of starts: whole pairs, equal options but for the start, a report of what is complete."""
 
 import json
+from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from accelerate.state import AcceleratorState
 
 from recipes import compare_starts, pretrain_encoder
-from recipes.compare_starts import PRETRAINED, SCRATCH, Run, RunConfig, arguments, planned_runs
+from recipes.compare_starts import PRETRAINED, SCRATCH, Run, RunConfig, arguments, planned_legs, planned_runs
 from speech_core.errors import InputError
 from tests.speech_data import SENTENCES, spoken, write_cache, write_llama
 
@@ -45,19 +47,22 @@ def test_pairs_differ_in_the_start_alone(tmp_path):
     assert len(runs) == len({run.name for run in runs}) == 8
     for scratch, pretrained in zip(runs[::2], runs[1::2], strict=True):
         assert (scratch.start, pretrained.start) == (SCRATCH, PRETRAINED)
-        own, other = arguments(scratch, config), arguments(pretrained, config)
+        own, other = arguments(scratch, 50, config), arguments(pretrained, 50, config)
         assert other[-2:] == ["--encoder", str(tmp_path / "enc")]
         assert [a for a in other[:-2] if PRETRAINED not in a] == [a for a in own if SCRATCH not in a]
-    assert arguments(runs[0], RunConfig(more="--precision fp32"))[-2:] == ["--precision", "fp32"]
+    assert arguments(runs[0], 50, RunConfig(more="--precision fp32"))[-2:] == ["--precision", "fp32"]
 
 
-def test_the_start_from_nothing_can_have_the_time_of_pretraining(tmp_path):
-    config = RunConfig(encoder=tmp_path / "enc", out=tmp_path, steps=50, extra_steps=30, evaluations=5)
-    for start, steps in ((SCRATCH, "80"), (PRETRAINED, "50")):
-        found = arguments(Run(start, 1.0, 0), config)
-        assert found[found.index("--max-steps") + 1] == steps
-        assert found[found.index("--evaluate-every-steps") + 1] == "10"
-        assert found[found.index("--warmup-steps") + 1] == "5"
+def test_the_start_from_nothing_goes_on_for_the_time_of_pretraining(tmp_path):
+    config = RunConfig(label_hours=(1.0,), seeds=(0, 3), steps=50, extra_steps=30, evaluations=5)
+    legs = planned_legs(config)
+    assert [steps for _, steps in legs] == [50] * 4 + [80] * 2  # pairs first
+    assert {run.start for run, _ in legs[4:]} == {SCRATCH}
+    assert planned_legs(replace(config, extra_steps=0)) == legs[:4]
+    first, later = (dict(pairwise(arguments(legs[0][0], steps, config))) for steps in (50, 80))
+    assert (first["--max-steps"], later["--max-steps"]) == ("50", "80")
+    for name, value in {"--evaluate-every-steps": "10", "--warmup-steps": "5"}.items():
+        assert first[name] == later[name] == value  # one run, not two
 
 
 def test_the_report_holds_complete_pairs_and_what_pretraining_cost(tmp_path, encoder):
@@ -65,18 +70,19 @@ def test_the_report_holds_complete_pairs_and_what_pretraining_cost(tmp_path, enc
         encoder=encoder, out=tmp_path, label_hours=(1.0, 0.0), seeds=(0, 1), steps=20, extra_steps=10
     )
     for seed, (scratch, pretrained) in enumerate([(90.0, 80.0), (94.0, 70.0)]):
-        write_run(tmp_path / Run(SCRATCH, 1.0, seed).name, {10: 99.0, 20: scratch, 30: scratch - 20})
+        further = {30: scratch - 20} if seed == 0 else {}
+        write_run(tmp_path / Run(SCRATCH, 1.0, seed).name, {10: 99.0, 20: scratch, **further})
         write_run(tmp_path / Run(PRETRAINED, 1.0, seed).name, {10: 98.0, 20: pretrained})
-    write_run(tmp_path / Run(SCRATCH, 0.0, 0).name, {10: 97.0, 20: 96.0})  # cut short
+    write_run(tmp_path / Run(SCRATCH, 0.0, 0).name, {10: 97.0})  # cut short
     compare_starts.write_report(config)
     summary = (tmp_path / "starts.md").read_text()
-    assert "| 1 | 2 | word error rate, % | 92.00 (90.00, 94.00) | 75.00 (80.00, 70.00) | 72.00 (7" in summary
+    assert "| 1 | 2 | word error rate, % | 92.00 (90.00, 94.00) | 75.00 (80.00, 70.00) | 70.00 |" in summary
     assert "| 1 | 2 | held-out CTC loss per token | 4.60 (" in summary
     assert "phone" not in summary  # no dictionary was given
     assert "| all |" not in summary
     assert "0.50 h for 20.0 h of audio" in summary
     rows = (tmp_path / "starts.tsv").read_text().splitlines()
-    assert len(rows) == 1 + 2 * 3 + 2 * 2
+    assert len(rows) == 1 + 3 + 2 + 2 * 2
     assert (tmp_path / "starts.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -97,7 +103,10 @@ def test_a_comparison_runs_and_goes_on(tmp_path, capfd):
     config = ["--llama", str(llama), "--encoder", str(tmp_path / "rq" / "export" / "speech_encoder")]
     config += ["--caches", str(words), "--held-out", str(words), "--out", str(tmp_path / "starts")]
     config += ["--label-hours", "0", "--seeds", "0", "--steps", "2", "--evaluations", "2", "--more", TINY]
-    compare_starts.main(config)
+    compare_starts.main([*config, "--extra-steps", "1"])
     rows = (tmp_path / "starts" / "starts.tsv").read_text().splitlines()
-    assert len(rows) == 1 + 2 * 2
+    assert [row.split("\t")[2:4] for row in rows[1:]] == [
+        *([SCRATCH, step] for step in "123"),
+        *([PRETRAINED, step] for step in "12"),
+    ]
     assert "| all | 1 | word error rate" in (tmp_path / "starts" / "starts.md").read_text()

@@ -1,7 +1,7 @@
 """Real clips into a cache: the right clips, the right views, the same again, on after an interruption."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 
 import numpy as np
@@ -82,6 +82,16 @@ def test_a_manifest_is_prepared_with_pieces_of_long_recordings(speech_dir, tmp_p
     cache = FeatureCache([tmp_path / "c"])
     assert cache.lengths.tolist() == [50]
     assert json.loads(json.dumps(asdict(piece))) == asdict(cache.utterance(0))
+
+
+def test_a_bad_manifest_is_refused_before_work_starts(speech_dir, tmp_path):
+    clip = speech_dir / "kathleen-en" / "train" / "en-00003.opus"
+    good = Utterance("m/1", str(clip), "Good.", "en", "x", 1.2, "mine", "CC0")
+    write_manifest(tmp_path / "m.jsonl", [good, replace(good, id="m/2", audio="gone.wav")])
+    arguments = ["--manifest", str(tmp_path / "m.jsonl"), "--out", str(tmp_path / "c"), "--jobs", "1"]
+    with pytest.raises(SystemExit, match=r"^prepare_speech: m\.jsonl: m/2: audio 'gone\.wav' does not exist"):
+        main(arguments)
+    assert not (tmp_path / "c").exists()
 
 
 def test_sets_for_evaluation_are_never_prepared_for_training(speech_dir, tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from accelerate.state import AcceleratorState
 
 from recipes.options import option
-from recipes.recipe import held_out_figures, run_preparation, run_recipe
+from recipes.recipe import held_out_figures, run_recipe
 from recipes.training_loop import LoopConfig
 from speech_core.checkpoint import read_json
 from speech_core.errors import ConfigError
@@ -60,17 +60,3 @@ def test_held_out_figures_are_means_of_what_was_measured():
     assert figures["held_out_loss"] == pytest.approx(sum(losses) / 2)
     assert set(figures) == {"held_out_loss", "held_out_error", "held_out_none"}
     assert math.isnan(figures["held_out_none"])
-
-
-def test_what_a_preparation_cannot_do_is_one_line(tmp_path: Path) -> None:
-    done: list[int] = []
-
-    def prepare(config: ToyConfig) -> None:
-        if config.items < 1:
-            raise ConfigError(f"items is {config.items}, must be positive")
-        done.append(config.items)
-
-    run_preparation(ToyConfig, prepare, "Counts.", arguments(tmp_path, "--items", "3"))
-    assert done == [3]
-    with pytest.raises(SystemExit, match=r"^test_recipe: items is 0, must be positive$"):
-        run_preparation(ToyConfig, prepare, "Counts.", arguments(tmp_path, "--items", "0"))
