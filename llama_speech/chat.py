@@ -25,6 +25,7 @@ from speech_adapter.stopping import StopRules
 from speech_core.audio import AudioLimits
 from speech_core.errors import AudioError, ConfigError, InputError
 from speech_core.events import TokenEvent
+from speech_core.sources import source_name
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -249,7 +250,8 @@ def read_speech(part: AudioPart, vad: bool = True) -> list[Audio]:
         blocks = opener(part.audio, part.sample_rate, AudioLimits())()
         pieces = [piece.audio for piece in iter_pieces(blocks, SegmentConfig(), voice)]
     except AudioError as error:
-        raise AudioError(f"{part.where}: {error}") from None
+        reason = str(error).removeprefix(f"{source_name(part.audio)}: ")
+        raise AudioError(f"{part.where}: {reason}") from None
     if not pieces:
         raise AudioError(f"{part.where}: no speech found in its audio")
     return pieces

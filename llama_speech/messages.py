@@ -23,6 +23,7 @@ import numpy as np
 
 from speech_adapter.prompts import ROLES
 from speech_core.errors import InputError
+from speech_core.sources import UNNAMED, source_name
 
 _RAW_RATES_HZ = {"pcm16": 24_000, "pcm": 24_000}  # headerless formats, and their usual rate
 _DATA_URL = re.compile(r"data:audio/[\w.+-]+;base64,")
@@ -31,7 +32,10 @@ _SAME_ROLE = {"developer": "system", "ipython": "tool", "function": "tool"}
 
 @dataclass(frozen=True)
 class AudioPart:
-    """Audio within a message, as `recordings.opener` takes it. where: the message and part, for errors."""
+    """Audio within a message, as `recordings.opener` takes it.
+
+    where: what errors call it: the name of a file that has one, else the message and part.
+    """
 
     audio: Any
     sample_rate: int | None
@@ -100,7 +104,8 @@ def _audio(spec: Mapping[str, Any], where: str) -> AudioPart:
         if len(data) % 2:
             raise InputError(f"the audio of {where} is an odd number of bytes: pcm16 has two a sample")
         return AudioPart(np.frombuffer(data, "<i2").astype(np.float32) / 32768, int(rate or raw), where)
-    return AudioPart(data, None if rate is None else int(rate), where)
+    name = source_name(data)
+    return AudioPart(data, None if rate is None else int(rate), where if name == UNNAMED else name)
 
 
 def _decoded(text: str, where: str) -> bytes:

@@ -26,6 +26,7 @@ class BinaryReader(Protocol):
 
 AudioSource = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryReader
 
+UNNAMED = "audio"  # what messages call bytes and files without a name
 _COPY_BYTES = 1 << 20
 _SPOOL_BYTES = 16 << 20  # pipes up to this size stay in memory
 _OPEN_ENDED_BYTES = 0x7FFF0000  # recorders that write into a pipe put a size from here up into a WAV header
@@ -65,7 +66,7 @@ def open_source(source: AudioSource, max_bytes: int) -> Iterator[OpenSource]:
 
 
 def source_name(source: Any) -> str:
-    """How messages call a source: its path as given, `standard input`, or `audio`.
+    """How messages call a source: its path as given, `standard input`, or UNNAMED.
 
     Always one line that can be printed: bytes of a path that are no text become escapes.
     """
@@ -73,7 +74,7 @@ def source_name(source: Any) -> str:
     if name == "<stdin>" or name == 0:
         return "standard input"
     if not isinstance(name, str):
-        return "audio"
+        return UNNAMED
     return " ".join(name.encode("utf-8", "backslashreplace").decode().split())
 
 

@@ -92,8 +92,8 @@ def test_a_guard_is_a_llama(ask, tiny_stack):
     [
         ((), 2, "nothing is asked: give a FILE, or --text"),
         (("missing.wav",), 1, "missing.wav: no such file"),
-        (("empty.wav",), 1, "part 1 of message 1: empty.wav: is empty (0 bytes)"),
-        (("silence.wav", "--text", "?"), 1, "part 2 of message 1: no speech found in its audio"),
+        (("empty.wav",), 1, "empty.wav: is empty (0 bytes)"),
+        (("silence.wav", "--text", "?"), 1, "silence.wav: no speech found in its audio"),
         (("clip.flac", "-l", "xx"), 2, "language 'xx' is not known"),
         (("clip.flac", "-l", "de"), 1, "language German is not one this model was trained for"),
         (("--text", "?", "--temperature", "-1"), 1, "temperature is -1"),
