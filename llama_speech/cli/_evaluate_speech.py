@@ -1,4 +1,4 @@
-"""llama-speech evaluate speech: how well recognizers understand what is synthesized, beside other voices."""
+"""`llama-speech evaluate speech`: how well recognizers understand synthesized speech, beside other voices."""
 
 import argparse
 import json
@@ -44,6 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--llama", metavar="LLAMA", help="folder of the Llama (default: the bundle's own)")
     parser.add_argument("--threads", type=positive, default=1, metavar="N", help="CPU threads (default: 1)")
+    parser.add_argument(
+        "--cache-dir", type=Path, help="where what was heard and measured is kept, so that a run can go on"
+    )
     add_result_options(parser, "the sound, speech")
 
 
@@ -69,6 +72,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("no folder for the sound: give --output-dir FOLDER")
     import torch
 
+    from llama_speech.default_llama import cache_dir
     from llama_speech.evaluation.peers import PeerOptions, make_peer
     from llama_speech.evaluation.scores import BootstrapConfig
     from llama_speech.evaluation.speech import SpeechTask, evaluate_speaker, to_markdown, to_plain
@@ -93,7 +97,8 @@ def run(args: argparse.Namespace) -> int:
     recognizers = tuple(make_peer(name, options) for name in args.recognizer or ["faster-whisper:base"])
     bootstrap = BootstrapConfig(resamples=args.resamples, seed=args.seed)
     texts = read_texts(args.texts, args.limit)
-    task = SpeechTask(texts, recognizers, args.output_dir, bootstrap, quality, voices, progress)
+    cache = args.cache_dir or cache_dir() / "evaluation"
+    task = SpeechTask(texts, recognizers, args.output_dir, cache, bootstrap, quality, voices, progress)
     results = [evaluate_speaker(system, task) for system in systems]
     finish(args, "speech", {"texts": texts, "systems": to_plain(results)}, to_markdown(results))
     return 0

@@ -5,6 +5,7 @@ listeners, whether it keeps one voice, how fast it is, and how far it does as it
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llama_speech.evaluation.dialogue import Share, share
+from llama_speech.evaluation.measures import MeasureCache
 from llama_speech.evaluation.peers import Recognizer
 from llama_speech.evaluation.pitch import measure_f0
 from llama_speech.evaluation.report import markdown_table, score_text
 from llama_speech.evaluation.scores import BootstrapConfig, Metric, Score, score_texts
 from llama_speech.evaluation.speech_quality import Embedding, VoiceEncoder, consistency, likeness
 from llama_speech.evaluation.synthesizers import Spoken, Synthesizer
-from speech_core.errors import InputError, SpeechError
+from llama_speech.evaluation.transcripts import transcribe_files
+from speech_core.errors import InputError
 from speech_core.pcm import write_wav
 
 logger = logging.getLogger(__name__)
@@ -63,12 +66,14 @@ class SpeakerResult:
 class SpeechTask:
     """What is measured. folder: where the sound goes, a folder for each synthesizer.
 
-    quality: scores of one sound by name; voices: what tells speakers apart.
+    quality: scores of one sound by name; voices: what tells speakers apart; cache_dir: keeps what was
+    heard and measured of each sound, so that a run that was stopped goes on.
     """
 
     texts: tuple[str, ...]
     recognizers: tuple[Recognizer, ...]
     folder: Path
+    cache_dir: Path
     bootstrap: BootstrapConfig = field(default_factory=BootstrapConfig)
     quality: Callable[[NDArray[np.float32], int], dict[str, float]] | None = None
     voices: VoiceEncoder | None = None
@@ -95,7 +100,8 @@ def evaluate_speaker(synthesizer: Synthesizer, task: SpeechTask) -> SpeakerResul
         raise InputError(f"{synthesizer.name} spoke none of the {len(task.texts)} texts")
     audio_s = sum(len(one.samples) / one.sample_rate for one in spoken)
     task.progress(f"{synthesizer.name}: {audio_s:.0f} s spoken")
-    voices = _voices(spoken, task)
+    rows = _rows(spoken, [path for path in paths if path], task)
+    voices = [np.asarray(row["voice"], dtype=np.float32) for row in rows if "voice" in row]
     heard = {one.name: _hear(one, paths, task) for one in task.recognizers}
     return SpeakerResult(
         name=synthesizer.name,
@@ -108,7 +114,7 @@ def evaluate_speaker(synthesizer: Synthesizer, task: SpeechTask) -> SpeakerResul
             name: score_texts(task.texts, texts, METRIC, task.bootstrap) for name, texts in heard.items()
         },
         obedience=measure_obedience(spoken),
-        quality=_quality(spoken, voices, task),
+        quality=_quality(rows, voices, task),
         voice=tuple(np.mean(voices, axis=0).tolist()) if voices else (),
         heard=heard,
     )
@@ -116,30 +122,38 @@ def evaluate_speaker(synthesizer: Synthesizer, task: SpeechTask) -> SpeakerResul
 
 def _hear(recognizer: Recognizer, paths: Sequence[Path | None], task: SpeechTask) -> list[str]:
     """What a recognizer makes of each sentence; nothing where there is no sound or it fails."""
-    heard = []
-    for path in paths:
-        try:
-            heard.append(recognizer.transcribe([path])[0] if path else "")
-        except SpeechError as error:
-            logger.warning("%s: %s", path, error)
-            heard.append("")
+    sounds = [path for path in paths if path]
+    found = iter(transcribe_files(recognizer, sounds, task.cache_dir / "transcripts"))
+    heard = [next(found).text if path else "" for path in paths]
     task.progress(f"{recognizer.name}: {len(heard)} sentences heard")
     return heard
 
 
-def _quality(spoken: Sequence[Spoken], voices: Sequence[Embedding], task: SpeechTask) -> dict[str, Share]:
+def _rows(spoken: Sequence[Spoken], sounds: Sequence[Path], task: SpeechTask) -> list[dict[str, Any]]:
+    """What is measured of each sound: quality scores under `quality`, a speaker embedding under `voice`."""
+    makers: dict[str, Callable[[Spoken], Any]] = {}
+    if task.quality is not None:
+        score = task.quality
+        makers["quality"] = lambda one: score(one.samples, one.sample_rate)
+    if task.voices is not None:
+        encoder = task.voices
+        makers["voice"] = lambda one: encoder.embed(one.samples, one.sample_rate).tolist()
+    cache = MeasureCache(task.cache_dir / "sounds.jsonl")
+    return [
+        {name: cache.get(name, path, partial(make, one)) for name, make in makers.items()}
+        for one, path in zip(spoken, sounds, strict=True)
+    ]
+
+
+def _quality(
+    rows: Sequence[dict[str, Any]], voices: Sequence[Embedding], task: SpeechTask
+) -> dict[str, Share]:
     """Means of the quality scores, and of each sentence's likeness to the voice of the others."""
-    score = task.quality
-    rows = [score(one.samples, one.sample_rate) for one in spoken] if score else []
-    values = {name: [row[name] for row in rows] for name in (rows[0] if rows else {})}
+    scores = [row["quality"] for row in rows if "quality" in row]
+    values = {name: [score[name] for score in scores] for name in (scores[0] if scores else {})}
     if voices:
         values["same voice"] = consistency(voices)
     return {name: share(found, task.bootstrap) for name, found in values.items()}
-
-
-def _voices(spoken: Sequence[Spoken], task: SpeechTask) -> list[Embedding]:
-    encoder = task.voices
-    return [encoder.embed(one.samples, one.sample_rate) for one in spoken] if encoder else []
 
 
 def measure_obedience(spoken: Sequence[Spoken]) -> Obedience | None:

@@ -26,6 +26,12 @@ class Hearer:
     def __init__(self, heard):
         self.heard = iter(heard)
 
+    def signature(self):
+        return "hearer"
+
+    def prepare(self):
+        pass
+
     def transcribe(self, paths):
         assert paths[0].read_bytes()[:4] == b"RIFF"
         return [next(self.heard)]
@@ -63,7 +69,7 @@ def test_another_sound_is_not():
 
 def test_words_time_and_files(tmp_path):
     texts = ("They stop.", "...", "The end.")
-    task = SpeechTask(texts, (Hearer(["they stop", "the hand"]),), tmp_path)
+    task = SpeechTask(texts, (Hearer(["they stop", "the hand"]),), tmp_path, tmp_path / "cache")
     result = evaluate_speaker(Ours(Speaker(small_parts())), task)
     assert (result.sentences, result.failed) == (3, 1)
     score = result.word_errors["hearer"]
@@ -76,8 +82,9 @@ def test_words_time_and_files(tmp_path):
 
 
 def test_quality_is_a_mean_over_sentences(tmp_path):
+    texts, hearer = ("They stop.", "The end."), Hearer(["", ""])
     task = SpeechTask(
-        ("They stop.", "The end."), (Hearer(["", ""]),), tmp_path, quality=lambda samples, rate: {"q": 3.0}
+        texts, (hearer,), tmp_path, tmp_path / "cache", quality=lambda samples, rate: {"q": 3.0}
     )
     found = evaluate_speaker(Ours(Speaker(small_parts())), task)
     assert (found.quality["q"].mean, found.quality["q"].low, found.quality["q"].items) == (3.0, 3.0, 2)
@@ -92,15 +99,36 @@ class SameVoice:
 
 
 def test_voices_are_compared(tmp_path):
-    task = SpeechTask(("They stop.", "The end."), (Hearer(["", ""] * 2),), tmp_path, voices=SameVoice())
+    task = SpeechTask(("They stop.", "The end."), (Hearer(["", ""]),), tmp_path, tmp_path, voices=SameVoice())
     found = [evaluate_speaker(Ours(Speaker(small_parts()), name), task) for name in ("a", "b")]
     assert found[0].quality["same voice"].mean == pytest.approx(1.0)
     assert "a and b 1.00" in to_markdown(found)
 
 
+def test_a_stopped_run_goes_on(tmp_path):
+    texts, heard, scored = ("They stop.", "The end."), [], []
+
+    def score(samples, rate):
+        scored.append(len(samples))
+        return {"q": float(len(scored))}
+
+    def run(sentences):
+        hearer = Hearer(heard.pop(0) for _ in sentences)
+        task = SpeechTask(sentences, (hearer,), tmp_path / "out", tmp_path / "cache", quality=score)
+        return evaluate_speaker(Ours(Speaker(small_parts())), task)
+
+    heard[:] = ["they stop"]
+    run(texts[:1])
+    heard[:] = ["the end"]  # only what was not heard before is heard now
+    found = run(texts)
+    assert (found.heard["hearer"], found.quality["q"].mean) == (["they stop", "the end"], 1.5)
+    assert len(scored) == 2
+
+
 def test_a_mute_synthesizer_is_an_error(tmp_path):
+    task = SpeechTask(("...",), (Hearer([]),), tmp_path, tmp_path)
     with pytest.raises(InputError, match="spoke none"):
-        evaluate_speaker(Ours(Speaker(small_parts())), SpeechTask(("...",), (Hearer([]),), tmp_path))
+        evaluate_speaker(Ours(Speaker(small_parts())), task)
 
 
 def test_texts_are_read_from_lines_and_manifests(tmp_path):
@@ -124,7 +152,8 @@ def test_the_command_scores_a_peer(tmp_path, capsys):
     peer = f"command:{sys.executable} {tmp_path / 'writer.py'} {{text}} {{out}}"
     hearer = f"command:{sys.executable} -c \"print('the')\" {{}}"
     command = ["evaluate", "speech", "--texts", str(tmp_path / "a.txt"), "--no-model", "--peer", peer]
-    assert main([*command, "--recognizer", hearer, "-o", str(tmp_path / "out"), "--json", "--quiet"]) == 0
+    command += ["--recognizer", hearer, "--cache-dir", str(tmp_path), "-o", str(tmp_path / "out")]
+    assert main([*command, "--json", "--quiet"]) == 0
     found = json.loads(capsys.readouterr().out)["systems"][0]
     assert [score["deletions"] for score in found["word_errors"].values()] == [1]
     assert (tmp_path / "out" / "speech.md").exists()
