@@ -7,7 +7,6 @@ CPU time, so that other work on the machine counts little. The last line is one 
 """
 
 import json
-import logging
 import subprocess
 import sys
 import time
@@ -19,7 +18,7 @@ from typing import Any
 from llama_speech.evaluation.normalization import read_all, read_pairs
 from llama_speech.evaluation.normalization_scores import Pair
 from llama_speech.normalization import RULES_ALONE, Chooser, load_tagger
-from recipes import options
+from recipes.command import run_command
 from recipes.options import option
 from speech_core.events import TokenEvent
 from tts_frontend.config import RIGHT_CONTEXT, NormalizerConfig
@@ -43,7 +42,7 @@ class BenchConfig:
 
 def bench(config: BenchConfig) -> dict[str, Any]:
     """All figures."""
-    pairs, tagger = read_pairs(config.data)[: config.pairs], load_tagger(config.model)
+    pairs, tagger = read_pairs(config.data).pairs[: config.pairs], load_tagger(config.model)
     read_all(pairs[:5], CONFIG, Chooser(tagger))  # tables that are made once
     report: dict[str, Any] = {
         "rules_words_per_s": read_all(pairs, CONFIG, RULES_ALONE)[1],
@@ -115,8 +114,7 @@ def _ms(call: Callable[[], object], repeats: int) -> float:
 
 def main(argv: list[str] | None = None) -> None:
     """Run the recipe."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
-    report = bench(options.parse(BenchConfig, __doc__ or "", argv))
+    report = run_command(BenchConfig, bench, __doc__ or "", argv)
     for name, value in report.items():
         print(f"{name:28} {value}")
     print(json.dumps(report))

@@ -10,7 +10,6 @@ balance, provenance. What carries a share-alike licence is marked: it trains and
 text.
 """
 
-import argparse
 import gzip
 import json
 from collections import Counter
@@ -19,8 +18,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from random import Random
 
+from recipes.command import run_command
+from recipes.options import option
 from recipes.text_forms import NAMES, PLACES, THINGS
 from recipes.text_templates import DOCUMENTS, GROUPS, Group
+from speech_core.errors import InputError
 from tts_frontend.config import NormalizerConfig
 from tts_frontend.inventory import Reading, View, best_reading
 from tts_frontend.labels import Label, Unsolved, infer
@@ -38,6 +40,18 @@ LICENCES = {
     "generated": "Apache-2.0",
 }
 SETS = {"en": ("google_tn", "libritts_tn", "ljspeech_tn"), "es": ("proteno_es",)}
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Options of this recipe."""
+
+    data: Path = option(Path(), "folder of the pairs")
+    out: Path = option(Path(), "folder to write, outside the checkout")
+    sentences: Path | None = option(None, "plain sentences to stand before and behind generated ones")
+    language: str = option("en", "language of the pairs", sorted(SETS))
+    generated: int = option(30_000, "generated training sentences")
+    seed: int = option(0, "of what is generated")
 
 
 @dataclass(frozen=True)
@@ -63,8 +77,11 @@ class Coverage:
 
 
 def read_lines(path: Path) -> list[str]:
-    """Lines of a text file, plain or gzip."""
-    data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    """Lines of a text file, plain or gzip. Raises InputError when it cannot be read."""
+    try:
+        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
     return [line for line in data.decode("utf-8").split("\n") if line]
 
 
@@ -156,58 +173,76 @@ def _sentence(group: Group, rule: str, draw: Random, plain: Sequence[str]) -> Sa
     return read_with_rule(text, place, rule, "en")
 
 
-def write_samples(path: Path, samples: Iterable[Sample], rules: Counter[str], sources: Counter[str]) -> int:
-    """Write one sample a line; count rules and sources."""
-    total = 0
+@dataclass
+class Written:
+    """What one part holds."""
+
+    samples: int = 0
+    rules: Counter[str] = field(default_factory=Counter)
+    sources: Counter[str] = field(default_factory=Counter)
+
+    def as_report(self, language: Language) -> dict[str, object]:
+        """Counts, most frequent first; kinds are those of the rules."""
+        known = language.inventory.by_name
+        kinds: Counter[str] = Counter()
+        for rule, number in self.rules.items():
+            kinds[known[rule].kind if rule in known else rule] += number
+        return {
+            "samples": self.samples,
+            "sources": dict(self.sources),
+            "kinds": dict(kinds.most_common()),
+            "rules": dict(self.rules.most_common()),
+        }
+
+
+def write_samples(path: Path, samples: Iterable[Sample]) -> Written:
+    """Write one sample a line, and count."""
+    written = Written()
     with path.open("w", encoding="utf-8") as file:
         for sample in samples:
             file.write(json.dumps(asdict(sample), ensure_ascii=False) + "\n")
-            rules.update(rule for rule, _, _ in sample.labels)
-            sources[sample.source] += 1
-            total += 1
-    return total
+            written.rules.update(rule for rule, _, _ in sample.labels)
+            written.sources[sample.source] += 1
+            written.samples += 1
+    return written
 
 
-def prepare(args: argparse.Namespace) -> dict[str, object]:
-    """Write the samples of both parts and return the report."""
-    language = load_language(args.language)
-    args.out.mkdir(parents=True, exist_ok=True)
-    coverage: dict[str, Coverage] = {}
-    skipped: Counter[str] = Counter()
-    report: dict[str, object] = {"seed": args.seed, "language": args.language}
+@dataclass
+class Preparation:
+    """The samples of a run, and what was learned while they were made."""
+
+    config: RunConfig
+    language: Language
+    coverage: dict[str, Coverage] = field(default_factory=dict)
+    skipped: Counter[str] = field(default_factory=Counter)
+
+    def samples(self, part: str) -> Iterator[Sample]:
+        """Real samples of a part, then generated ones where there are any for the language."""
+        for name in SETS[self.config.language]:
+            path = self.config.data / name / f"{part}.tsv.gz"
+            coverage = self.coverage.setdefault(f"{name} {part}", Coverage())
+            yield from real_samples(path, self.language, coverage)
+        if self.config.language == "en":
+            plain = read_lines(self.config.sentences)[:20_000] if self.config.sentences else []
+            count = self.config.generated if part == "train" else self.config.generated // 20
+            yield from generated_samples(count, Random(f"{self.config.seed} {part}"), plain, self.skipped)
+
+
+def prepare(config: RunConfig) -> dict[str, object]:
+    """Write the samples of both parts and return the report. Raises InputError for a missing file."""
+    language = load_language(config.language)
+    config.out.mkdir(parents=True, exist_ok=True)
+    run = Preparation(config, language)
+    report: dict[str, object] = {"seed": config.seed, "language": config.language}
     for part in ("dev", "train"):
-        draw = Random(f"{args.seed} {part}")
-
-        def samples(part: str = part, draw: Random = draw) -> Iterator[Sample]:
-            for name in SETS[args.language]:
-                path = args.data / name / f"{part}.tsv.gz"
-                yield from real_samples(path, language, coverage.setdefault(f"{name} {part}", Coverage()))
-            if args.language == "en":
-                plain = read_lines(args.sentences)[:20_000] if args.sentences else []
-                count = args.generated if part == "train" else args.generated // 20
-                yield from generated_samples(count, draw, plain, skipped)
-
-        rules: Counter[str] = Counter()
-        sources: Counter[str] = Counter()
-        total = write_samples(args.out / f"{part}.jsonl", samples(), rules, sources)
-        kinds: Counter[str] = Counter()
-        for rule, number in rules.items():
-            kinds[language.inventory.by_name[rule].kind if rule in language.inventory.by_name else rule] += (
-                number
-            )
-        report[part] = {
-            "samples": total,
-            "sources": dict(sources),
-            "kinds": dict(kinds.most_common()),
-            "rules": dict(rules.most_common()),
-        }
-    report["inference"] = {name: asdict(found) for name, found in coverage.items()}
+        report[part] = write_samples(config.out / f"{part}.jsonl", run.samples(part)).as_report(language)
+    report["inference"] = {name: asdict(found) for name, found in run.coverage.items()}
     report["licences"] = LICENCES
-    report["generated_skipped"] = dict(skipped)
+    report["generated_skipped"] = dict(run.skipped)
     names = [rule.name for rule in language.inventory.rules]
-    (args.out / "rules.json").write_text(json.dumps(names, indent=1) + "\n", encoding="utf-8")
+    (config.out / "rules.json").write_text(json.dumps(names, indent=1) + "\n", encoding="utf-8")
     text = json.dumps(report, ensure_ascii=False, indent=1)
-    (args.out / "report.json").write_text(text + "\n", encoding="utf-8")
+    (config.out / "report.json").write_text(text + "\n", encoding="utf-8")
     return report
 
 
@@ -227,19 +262,8 @@ def summary(report: dict[str, object]) -> Iterator[str]:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run the recipe."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", type=Path, required=True, help="folder of the pairs")
-    parser.add_argument("--out", type=Path, required=True, help="folder to write, outside the checkout")
-    parser.add_argument(
-        "--sentences", type=Path, help="plain sentences to stand before and behind generated ones"
-    )
-    parser.add_argument("--language", default="en", choices=sorted(SETS))
-    parser.add_argument("--generated", type=int, default=30_000, help="generated training sentences")
-    parser.add_argument("--seed", type=int, default=0)
-    for line in summary(prepare(parser.parse_args(argv))):
+    """Run the recipe from the command line."""
+    for line in summary(run_command(RunConfig, prepare, __doc__ or "", argv)):
         print(line)
 
 

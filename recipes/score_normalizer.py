@@ -9,17 +9,18 @@ holds google_tn/, libritts_tn/, ljspeech_tn/, engconf/ and nemo_cases/. The last
 JSON object. The peers' figures were measured on the same files and are quoted, not run.
 """
 
-import argparse
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from llama_speech.evaluation.normalization import read_pairs
 from llama_speech.evaluation.normalization_scores import FOLDS, Counts, Pair, count, fold3, is_right
 from llama_speech.normalization import RULES_ALONE, Chooser, normalize
+from recipes.command import run_command
+from recipes.options import option
 from tts_frontend.config import RIGHT_CONTEXT, NormalizerConfig
 
 FILES = {
@@ -45,6 +46,22 @@ PEERS_L3 = {  # sentence accuracy at L3, nemo_text_processing 1.2.0 and WeTextPr
 }
 
 
+@dataclass(frozen=True)
+class RunConfig:
+    """Options of this recipe."""
+
+    data: Path = option(Path(), "folder with the sets")
+    lookahead: int = option(RIGHT_CONTEXT, "tokens behind what is read")
+    tagger: Path | None = option(None, "folder of a trained tagger")
+    llama: Path | None = option(None, "folder of the Llama whose states the tagger sees")
+    states: Path | None = option(None, "states of recipes.normalizer_states, in place of runs")
+    rule_weight: float | None = option(None, "in place of the tagger's own")
+    part: str = option("dev", "part of the sets", ("dev", "train"))
+    sets: tuple[str, ...] = option(tuple(FILES), "which sets", FILES)
+    errors: Path | None = option(None, "write the sentences that are wrong at L3 to this file")
+    verify: bool = option(True, "parse readings back")
+
+
 def score(pairs: Sequence[Pair], read: Callable[[str], str]) -> tuple[dict[str, Counts], list[str], float]:
     """Counts per level, the outputs, and words per second of one core."""
     start = time.process_time()
@@ -60,18 +77,18 @@ def _errors(name: str, pairs: Sequence[Pair], outputs: Sequence[str]) -> Iterato
             yield f"{name}\t{pair.label}\t{pair.written}\t{output}\t{' ||| '.join(pair.spoken)}"
 
 
-def _chooser(args: argparse.Namespace) -> Chooser:
-    if not args.tagger:
+def _chooser(config: RunConfig) -> Chooser:
+    if not config.tagger:
         return RULES_ALONE
     from llama_speech.text_states import TextStates
     from recipes.normalizer_places import CachedStates, StateCache
     from tts_frontend.tagger import Tagger
 
-    tagger = Tagger.load(args.tagger)
-    if args.rule_weight is not None:
-        tagger.config = replace(tagger.config, rule_weight=args.rule_weight)
-    llama = TextStates.from_folder(args.llama) if args.llama else None
-    return Chooser(tagger, CachedStates(StateCache(args.states), llama) if args.states else llama)
+    tagger = Tagger.load(config.tagger)
+    if config.rule_weight is not None:
+        tagger.config = replace(tagger.config, rule_weight=config.rule_weight)
+    llama = TextStates.from_folder(config.llama) if config.llama else None
+    return Chooser(tagger, CachedStates(StateCache(config.states), llama) if config.states else llama)
 
 
 def _row(name: str, counts: dict[str, Counts], speed: float) -> str:
@@ -84,38 +101,29 @@ def _row(name: str, counts: dict[str, Counts], speed: float) -> str:
     )
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Print one row per set and one JSON object."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", type=Path, required=True, help="folder with the sets")
-    parser.add_argument("--lookahead", type=int, default=RIGHT_CONTEXT, help="tokens behind what is read")
-    parser.add_argument("--tagger", type=Path, help="folder of a trained tagger")
-    parser.add_argument("--llama", type=Path, help="folder of the Llama whose states the tagger sees")
-    parser.add_argument("--states", type=Path, help="states of recipes.normalizer_states, in place of runs")
-    parser.add_argument("--rule-weight", type=float, help="in place of the tagger's own")
-    parser.add_argument("--part", choices=("dev", "train"), default="dev")
-    parser.add_argument("--sets", nargs="*", default=list(FILES), help="which sets; all when left out")
-    parser.add_argument("--errors", type=Path, help="write the sentences that are wrong at L3 to this file")
-    parser.add_argument("--no-verify", action="store_true", help="do not parse readings back")
-    args = parser.parse_args(argv)
+def run(config: RunConfig) -> None:
+    """Print one row per set and one JSON object. Raises InputError for a set that is not there."""
     print(f"{'set':22} {'pairs':>6}    L1    L2    L3  L3 of changed  spoiled rejected  NeMo WeText  words/s")
-    chooser = _chooser(args)
+    chooser = _chooser(config)
     wrong: list[str] = []
     report = {}
-    for name in args.sets:
-        pairs = read_pairs(args.data / FILES[name].format(part=args.part))
+    for name in config.sets:
+        pairs = read_pairs(config.data / FILES[name].format(part=config.part)).pairs
         language = "es" if name in SPANISH else "en"
-        config = NormalizerConfig(language, args.lookahead, not args.no_verify)
+        rules = NormalizerConfig(language, config.lookahead, config.verify)
         chosen_by = RULES_ALONE if name in SPANISH else chooser
-        counts, outputs, speed = score(pairs, partial(normalize, config=config, chooser=chosen_by))
+        counts, outputs, speed = score(pairs, partial(normalize, config=rules, chooser=chosen_by))
         wrong += _errors(name, pairs, outputs)
         print(_row(name, counts, speed), flush=True)
         report[name] = {level: round(counts[level].accuracy, 2) for level in FOLDS}
-    if args.errors:
-        args.errors.write_text("\n".join(wrong) + "\n", encoding="utf-8")
-    print(json.dumps({"lookahead_tokens": args.lookahead, "accuracy": report}))
+    if config.errors:
+        config.errors.write_text("\n".join(wrong) + "\n", encoding="utf-8")
+    print(json.dumps({"lookahead_tokens": config.lookahead, "accuracy": report}))
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the recipe from the command line."""
+    run_command(RunConfig, run, __doc__ or "", argv)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""llama-speech evaluate normalization: sentence and token accuracy beside other systems."""
+"""`llama-speech evaluate normalization`: sentences and tokens read right, beside other systems."""
 
 import argparse
 import sys
@@ -98,6 +98,7 @@ def _score(
     """All systems on one set, ours first."""
     from llama_speech.evaluation.normalization import (
         SetScore,
+        left_out,
         read_pairs,
         score_ours,
         score_outputs,
@@ -105,7 +106,9 @@ def _score(
     )
     from tts_frontend.config import NormalizerConfig
 
-    pairs, systems = read_pairs(path), []
+    read, systems = read_pairs(path), []
+    pairs = read.pairs
+    print(f"{name}: {len(pairs)} pairs{left_out(read.dropped)}", file=sys.stderr)
     for choice, chooser in choosers.items():
         for context in args.right_context:
             if not args.quiet:
@@ -124,4 +127,4 @@ def _score(
         if of == name:
             lines = Path(file).read_text(encoding="utf-8").rstrip("\n").split("\n")
             systems.append(score_outputs(system, pairs, lines))
-    return SetScore(name, len(pairs), systems)
+    return SetScore(name, len(pairs), systems, read.dropped)

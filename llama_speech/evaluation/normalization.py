@@ -75,26 +75,48 @@ class SystemScore:
     errors: list[tuple[str, str]] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class PairSet:
+    """The pairs of a file; `dropped` counts by reason the lines that are none."""
+
+    pairs: list[Pair]
+    dropped: dict[str, int]
+
+
 @dataclass
 class SetScore:
-    """All systems on one set."""
+    """All systems on one set; `dropped` as in its PairSet."""
 
     name: str
     pairs: int
     systems: list[SystemScore]
+    dropped: dict[str, int] = field(default_factory=dict)
 
 
-def read_pairs(path: Path) -> list[Pair]:
-    """Pairs of a file, plain or gzip. Raises InputError when it is missing or a line has no spoken form."""
+def read_pairs(path: Path) -> PairSet:
+    """Pairs of a file, plain or gzip. Blank lines, and pairs with an empty side, are left out and counted.
+
+    Raises InputError when the file is missing or a line has no spoken form.
+    """
     try:
         data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error}): name a file of pairs") from None
-    lines = [line.split("\t") for line in data.decode("utf-8").split("\n") if line]
-    short = next((n for n, columns in enumerate(lines, 1) if len(columns) < 2), None)
-    if short is not None:
-        raise InputError(f"{path}, line {short} has no spoken form: write it behind a tab")
-    return [_pair(columns, path) for columns in lines]
+    pairs: list[Pair] = []
+    dropped: Counter[str] = Counter()
+    for number, line in enumerate(data.decode("utf-8").removesuffix("\n").split("\n"), start=1):
+        columns = line.split("\t")
+        if not line.strip():
+            dropped["blank lines"] += 1
+        elif len(columns) < 2:
+            raise InputError(f"{path}, line {number} has no spoken form: write it behind a tab")
+        elif not (columns[0].strip() and columns[1].strip()):
+            dropped["pairs with an empty side"] += 1
+        else:
+            pairs.append(_pair(columns, path))
+    if not pairs:
+        raise InputError(f"{path} holds no pair: write one a line, written form, tab, spoken form")
+    return PairSet(pairs, dict(dropped))
 
 
 def _pair(columns: list[str], path: Path) -> Pair:
@@ -251,10 +273,15 @@ def to_markdown(results: Sequence[SetScore]) -> str:
     """Tables for people: a row for each system, one table for each set; then the classes of the first."""
     parts = [_paper_table()]
     for one in results:
-        parts.append(f"## {one.name}, {one.pairs} pairs\n\n" + _systems_table(one))
+        parts.append(f"## {one.name}, {one.pairs} pairs{left_out(one.dropped)}\n\n" + _systems_table(one))
         if one.systems and one.systems[0].classes:
             parts.append(_classes_table(one.systems))
     return "\n".join(parts)
+
+
+def left_out(dropped: Mapping[str, int]) -> str:
+    """What was left out of a set, to stand behind the number of its pairs; nothing for nothing."""
+    return "".join(f"; left out: {count} {reason}" for reason, count in dropped.items())
 
 
 def _paper_table() -> str:

@@ -7,6 +7,7 @@ import pytest
 
 from llama_speech.cli.main import main
 from llama_speech.evaluation.normalization import (
+    SetScore,
     Share,
     lost,
     read_all,
@@ -36,13 +37,26 @@ def test_pairs_are_read_plain_and_packed_with_rejected_forms_and_classes(tmp_pat
     conf, cases = tmp_path / "engconf" / "dev.tsv", tmp_path / "nemo_cases" / "en.tsv.gz"
     conf.write_text("2/3\ttwo thirds ||| two over three\tFebruary third\n")
     cases.write_bytes(gzip.compress(b"5 km\tfive kilometers\tmeasure\n"))
-    assert read_pairs(conf) == [Pair("2/3", ("two thirds", "two over three"), ("February third",))]
-    assert read_pairs(cases) == [Pair("5 km", ("five kilometers",), (), "measure")]
+    assert read_pairs(conf).pairs == [Pair("2/3", ("two thirds", "two over three"), ("February third",))]
+    assert read_pairs(cases).pairs == [Pair("5 km", ("five kilometers",), (), "measure")]
     (tmp_path / "bad.tsv").write_text("a\tb\nonly written\n")
     with pytest.raises(InputError, match="line 2"):
         read_pairs(tmp_path / "bad.tsv")
     with pytest.raises(InputError, match="cannot be read"):
         read_pairs(tmp_path / "none.tsv")
+
+
+def test_lines_that_are_no_pair_are_counted(tmp_path):
+    (tmp_path / "some.tsv").write_text("5\tfive\n\n6\tsix\n \n7\t\n\teight\n")
+    read = read_pairs(tmp_path / "some.tsv")
+    assert [pair.written for pair in read.pairs] == ["5", "6"]
+    assert read.dropped == {"blank lines": 2, "pairs with an empty side": 2}
+    result = SetScore("some", 2, [score_outputs("peer", read.pairs, ["five", "6"])], read.dropped)
+    said = "some, 2 pairs; left out: 2 blank lines; left out: 2 pairs with an empty side"
+    assert said in to_markdown([result])
+    (tmp_path / "empty.tsv").write_text("\n")
+    with pytest.raises(InputError, match="holds no pair"):
+        read_pairs(tmp_path / "empty.tsv")
 
 
 def test_classes_and_tokens_are_counted():
@@ -104,7 +118,5 @@ def test_wrong_use_is_one_line(capsys):
 
 
 def test_tables_have_a_row_for_each_system():
-    from llama_speech.evaluation.normalization import SetScore
-
     text = to_markdown([SetScore("s", 3, [score_outputs("a|b", PAIRS, ["", "", ""])])])
     assert "a\\|b" in text
