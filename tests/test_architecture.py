@@ -130,7 +130,7 @@ DISTRIBUTIONS = {
     "tn": "WeTextProcessing",
 }
 SERVE_PLACES = ("llama_speech/service/", "llama_speech/cli/serve.py")
-EXTRA_PLACES = ("llama_speech/evaluation/", "llama_speech/cli/evaluate.py", "recipes/")
+EXTRA_PLACES = ("llama_speech/evaluation/", "recipes/")
 
 
 def declared(*extras: str) -> set[str]:

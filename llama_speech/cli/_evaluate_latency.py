@@ -1,4 +1,4 @@
-"""llama-speech evaluate latency: first word and sound, throughput, lag of streams."""
+"""`llama-speech evaluate latency`: first word and sound, throughput against concurrency, lag of streams."""
 
 import argparse
 import os
@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llama_speech.cli._evaluate_understanding import (
+from llama_speech.cli._evaluation import (
     add_data_options,
     announce,
     bootstrap_of,
+    make_peers,
     manifests_of,
     progress_of,
     shared_model,
@@ -129,10 +130,9 @@ def _items(args: argparse.Namespace) -> "tuple[list[EvalItem], dict[str, int]]":
 
 
 def _peers(args: argparse.Namespace) -> "list[Recognizer]":
-    from llama_speech.evaluation.peers import PeerOptions, make_peer
+    from llama_speech.evaluation.peers import PeerOptions
 
-    options = PeerOptions(args.language, args.threads or os.cpu_count() or 1)
-    return [make_peer(name, options, os.environ.get("OPENAI_API_KEY")) for name in args.peer]
+    return make_peers(args, PeerOptions(args.language, args.threads or os.cpu_count() or 1))
 
 
 def _ours(shared: "SharedModel | None") -> "list[Recognizer]":

@@ -1,4 +1,4 @@
-"""llama-speech evaluate preference: a blind listening page for two systems, and what the answers say."""
+"""`llama-speech evaluate preference`: a blind listening page for two systems, and what the answers say."""
 
 import argparse
 import json
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llama_speech.cli._options import UsageError
-from llama_speech.cli._results import add_result_options, finish
+from llama_speech.cli._results import add_result_options, finish, named
 
 if TYPE_CHECKING:
     from llama_speech.evaluation.preference import Contestant
@@ -52,7 +52,5 @@ def run(args: argparse.Namespace) -> int:
 def _contestant(argument: str) -> "Contestant":
     from llama_speech.evaluation.preference import Contestant
 
-    name, equals, folder = argument.partition("=")
-    if not (name and equals and folder):
-        raise UsageError(f"{argument!r} is not NAME=FOLDER")
+    name, folder = named(argument, "FOLDER")
     return Contestant(name, Path(folder))

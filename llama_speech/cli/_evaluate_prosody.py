@@ -1,4 +1,4 @@
-"""llama-speech evaluate prosody: likelihood and errors of prosody models on held-out texts."""
+"""`llama-speech evaluate prosody`: likelihood and errors of duration, F0 and power on held-out texts."""
 
 import argparse
 import sys

@@ -1,22 +1,22 @@
-"""llama-speech evaluate toxicity: what a model adds to, and leaves out of, what it hears."""
+"""`llama-speech evaluate toxicity`: toxicity that a model adds to what it hears, and that it loses."""
 
 import argparse
 import os
-import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from llama_speech.cli._evaluate_understanding import (
+from llama_speech.cli._evaluation import (
     add_data_options,
     announce,
     bootstrap_of,
     cache_folder,
+    make_peers,
     manifests_of,
     progress_of,
     shared_model,
 )
 from llama_speech.cli._options import UsageError, add_model_options, positive
-from llama_speech.cli._results import add_result_options, finish
+from llama_speech.cli._results import add_result_options, exit_code, finish
 
 if TYPE_CHECKING:
     from llama_speech.evaluation.ours import SharedModel
@@ -71,10 +71,7 @@ def run(args: argparse.Namespace) -> int:
                 sets += [(language, one)] if one.items else []
     result = evaluate_toxicity(sets, _systems_of(args), scorer, config, progress_of(args))
     finish(args, "toxicity", asdict(result), to_markdown(result))
-    failed = sum(system.failed for one in result.sets for system in one.systems)
-    if failed:
-        print(f"{failed} outputs failed and count as safe: see errors in the JSON", file=sys.stderr)
-    return 1 if failed else 0
+    return exit_code(sum(system.failed for one in result.sets for system in one.systems), "outputs", "safe")
 
 
 def _systems_of(args: argparse.Namespace) -> "Systems":
@@ -91,11 +88,11 @@ def _systems_of(args: argparse.Namespace) -> "Systems":
 
 def _systems(args: argparse.Namespace, language: str, shared: "SharedModel") -> "list[Recognizer]":
     from llama_speech.evaluation.ours import OurModel
-    from llama_speech.evaluation.peers import PeerOptions, make_peer
+    from llama_speech.evaluation.peers import PeerOptions
     from llama_speech.evaluation.understanding import OurAnswerer
 
     options = PeerOptions(language, args.threads or os.cpu_count() or 1)
-    peers = [make_peer(name, options, os.environ.get("OPENAI_API_KEY")) for name in args.peer]
+    peers = make_peers(args, options)
     if args.no_model:
         return peers
     if args.output == "transcript":

@@ -1,6 +1,7 @@
 """Options that several commands share, and the error for a wrong use of them."""
 
 import argparse
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from speech_core.errors import InputError
@@ -11,6 +12,12 @@ if TYPE_CHECKING:
 
 class UsageError(InputError):
     """Options that do not go together: exit code 2."""
+
+
+def summary_of(module: ModuleType) -> str:
+    """The first line of a module's docstring, without the name of the command and the full stop: its help."""
+    first = (module.__doc__ or "").strip().splitlines()[0]
+    return first.split(": ", 1)[-1].removesuffix(".")
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:

@@ -34,6 +34,13 @@ def finish(args: argparse.Namespace, task: str, values: Any, markdown: str) -> N
     print(json_text(values) if args.json else markdown, end="")
 
 
+def exit_code(failed: int, what: str, counted_as: str) -> int:
+    """0, or 1 after saying how many failed."""
+    if failed:
+        print(f"{failed} {what} failed and count as {counted_as}: see errors in the JSON", file=sys.stderr)
+    return 1 if failed else 0
+
+
 def named(argument: str, what: str = "FILE") -> tuple[str, str]:
     """NAME=FILE as its two parts. Raises UsageError."""
     name, equals, path = argument.partition("=")

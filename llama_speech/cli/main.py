@@ -17,10 +17,9 @@ import traceback
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 
 import llama_speech
-from llama_speech.cli._options import UsageError
+from llama_speech.cli._options import UsageError, summary_of
 from speech_core.errors import SpeechError
 
 PROGRAM = "llama-speech"
@@ -73,7 +72,11 @@ _SWITCHES = ("--word-timestamps", "--vad")
 def build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     """The parser; only the command that is asked for is imported, all of them for the general help."""
     parser = argparse.ArgumentParser(
-        prog=PROGRAM, description="Speech for a frozen Llama.", allow_abbrev=False
+        prog=PROGRAM,
+        description="Ears and a voice for a frozen Llama.",
+        epilog=f"To begin: `{PROGRAM} transcribe FILE`. `{PROGRAM} COMMAND --help` explains a command; when "
+        f"something fails, `{PROGRAM} doctor` says what to do.",
+        allow_abbrev=False,
     )
     parser.add_argument("-V", "--version", action="version", version=f"{PROGRAM} {llama_speech.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -81,7 +84,7 @@ def build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     asked = next((argument for argument in arguments if argument in names), None)
     for name in [asked] if asked else names:
         module = import_module(f"llama_speech.cli.{name}")
-        summary = _summary(module)
+        summary = summary_of(module)
         command = commands.add_parser(name, help=summary, description=summary, allow_abbrev=False)
         module.add_arguments(command)
         command.add_argument("--debug", action="store_true", help="show the traceback of an error")
@@ -90,12 +93,6 @@ def build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
         )
         command.set_defaults(run=module.run)
     return parser
-
-
-def _summary(module: ModuleType) -> str:
-    """The first line of a module's docstring, without the name of the command."""
-    first = (module.__doc__ or "").strip().splitlines()[0]
-    return first.split(": ", 1)[-1]
 
 
 def configure_logging(quiet: bool, debug: bool) -> None:
