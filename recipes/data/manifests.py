@@ -61,7 +61,7 @@ def utterance_from_dict(record: dict[str, Any], where: str = "record") -> Uttera
 def read_manifest(path: Path) -> Iterator[Utterance]:
     """Utterances of a JSONL file in file order. Raises InputError with the line number of a bad line."""
     if not path.is_file():
-        raise InputError(f"manifest {path} does not exist: run the preparation recipe first")
+        raise InputError(f"manifest {path} does not exist: check its name, or run the recipe that makes it")
     with path.open(encoding="utf-8") as lines:
         for number, line in enumerate(lines, start=1):
             where = f"{path.name} line {number}"
