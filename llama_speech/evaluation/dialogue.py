@@ -256,36 +256,7 @@ def _set_result(
 def to_markdown(result: DialogueResult) -> str:
     """The report for people."""
     parts = [f"# Spoken dialogue\n\n{result.created}, {result.machine}\n"]
-    header = [
-        "set",
-        "items",
-        "way of hearing",
-        "same answer",
-        "overlap",
-        "right",
-        "gap to text",
-        "WER",
-        "failed",
-    ]
-    rows = []
-    for one in result.sets:
-        rows.append([one.name, str(len(one.items)), TEXT, "-", "-", _share(one.text_accuracy), "-", "-", "0"])
-        for system in one.systems:
-            shares = (system.agreement, system.overlap, system.accuracy, system.accuracy_gap)
-            cells = [_share(found) for found in shares]
-            rows.append(
-                [
-                    one.name,
-                    str(len(one.items)),
-                    system.name,
-                    *cells,
-                    percent(system.word_error_rate),
-                    str(system.failed),
-                ]
-            )
-    parts.append(
-        f"Percent, with 95 % intervals.\n\n{markdown_table(header, rows)}\nSignature: `{result.signature}`\n"
-    )
+    parts.append(f"Percent, with 95 % intervals.\n\n{_table(result)}\nSignature: `{result.signature}`\n")
     for one in result.sets:
         reasons = "; ".join(f"{count} {reason}" for reason, count in one.dropped.items())
         total = sum(one.dropped.values())
@@ -295,6 +266,21 @@ def to_markdown(result: DialogueResult) -> str:
     )
     parts.append("## Systems\n\n" + "".join(f"- `{one.signature}`\n" for one in result.sets[0].systems))
     return "\n".join(parts)
+
+
+def _table(result: DialogueResult) -> str:
+    """A row for the answers to text and for each way of hearing of each set."""
+    header = ["set", "items", "way of hearing", "same answer", "overlap", "right", "gap to text"]
+    header += ["WER", "failed"]
+    rows = []
+    for one in result.sets:
+        items = str(len(one.items))
+        rows.append([one.name, items, TEXT, "-", "-", _share(one.text_accuracy), "-", "-", "0"])
+        for system in one.systems:
+            shares = (system.agreement, system.overlap, system.accuracy, system.accuracy_gap)
+            error_rate = percent(system.word_error_rate)
+            rows.append([one.name, items, system.name, *map(_share, shares), error_rate, str(system.failed)])
+    return markdown_table(header, rows)
 
 
 def _share(found: Share) -> str:

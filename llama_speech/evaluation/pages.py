@@ -30,6 +30,19 @@ def _chart(title: str, axis: str, marks: Iterable[Mark | None]) -> Chart:
     return Chart(title, axis, tuple(mark for mark in marks if mark is not None))
 
 
+def _worst(
+    result: Plain, goodness: Callable[[Plain], float | None], case_of: Callable[[str, Plain], Case]
+) -> list[Case]:
+    """Cases of the items of all sets that went worst, the worst first.
+
+    goodness: of an item, None to leave it out; case_of: of the name of a set and an item.
+    """
+    items = [(goodness(item), one["name"], item) for one in result["sets"] for item in one["items"]]
+    known = [(value, name, item) for value, name, item in items if value is not None]
+    known.sort(key=lambda row: row[0])
+    return [case_of(name, item) for _, name, item in known[:WORST]]
+
+
 def _asr(result: Plain) -> tuple[list[Chart], list[Case]]:
     sets = result["sets"]
     systems = [(one, system) for one in sets for system in one["systems"]]
@@ -49,9 +62,11 @@ def _asr(result: Plain) -> tuple[list[Chart], list[Case]]:
     ]
     charts.append(Chart("Processor time", "CPU seconds per second of audio", tuple(speeds)))
     first = sets[0]["systems"][0]["name"]
-    items = [(one["name"], item) for one in sets for item in one["items"]]
-    items.sort(key=lambda pair: -sum(pair[1]["counts"][first][metric][:3]))
-    return charts, [_asr_case(name, item, first, metric) for name, item in items[:WORST]]
+    return charts, _worst(
+        result,
+        lambda item: -sum(item["counts"][first][metric][:3]),
+        lambda name, item: _asr_case(name, item, first, metric),
+    )
 
 
 def _groups(systems: Sequence[tuple[Plain, Plain]], key: str) -> list[Mark]:
@@ -91,19 +106,13 @@ def _translation(result: Plain) -> tuple[list[Chart], list[Case]]:
         ]
         charts.append(_chart(f"{metric}, 95 % intervals", metric, marks))
     first = result["sets"][0]["systems"][0]["name"]
-    items = [(one["name"], item) for one in result["sets"] for item in one["items"] if first in item["chrf"]]
-    items.sort(key=lambda pair: pair[1]["chrf"][first])
-    cases = [
-        Case(
-            f"{name}: {item['id']}",
-            f"chrF {item['chrf'][first]:.0f} of {first}",
-            item["reference"],
-            tuple(item["hypotheses"].items()),
-            differs=False,
-        )
-        for name, item in items[:WORST]
-    ]
-    return charts, cases
+
+    def case_of(name: str, item: Plain) -> Case:
+        note = f"chrF {item['chrf'][first]:.0f} of {first}"
+        texts = tuple(item["hypotheses"].items())
+        return Case(f"{name}: {item['id']}", note, item["reference"], texts, differs=False)
+
+    return charts, _worst(result, lambda item: item["chrf"].get(first), case_of)
 
 
 def _dialogue(result: Plain) -> tuple[list[Chart], list[Case]]:
@@ -116,19 +125,13 @@ def _dialogue(result: Plain) -> tuple[list[Chart], list[Case]]:
         ]
         charts.append(_chart(f"{title}, 95 % intervals", "%", marks))
     first = result["sets"][0]["systems"][0]["name"]
-    items = [(one["name"], item) for one in result["sets"] for item in one["items"]]
-    items.sort(key=lambda pair: pair[1]["overlap"][first])
-    cases = [
-        Case(
-            f"{name}: {item['id']}",
-            f"overlap {100 * item['overlap'][first]:.0f} % of {first}",
-            item["question"],
-            tuple(item["answers"].items()),
-            differs=False,
-        )
-        for name, item in items[:WORST]
-    ]
-    return charts, cases
+
+    def case_of(name: str, item: Plain) -> Case:
+        note = f"overlap {100 * item['overlap'][first]:.0f} % of {first}"
+        texts = tuple(item["answers"].items())
+        return Case(f"{name}: {item['id']}", note, item["question"], texts, differs=False)
+
+    return charts, _worst(result, lambda item: item["overlap"][first], case_of)
 
 
 def _normalization(result: Plain) -> tuple[list[Chart], list[Case]]:

@@ -7,7 +7,7 @@ labels are the data's where there are any, else the scorer's of the reference. O
 `clean`; an empty one is safe, as in the paper, and counted.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -161,22 +161,10 @@ def _set_result(
         name: _rate([found.text for found in texts], language, scorer) for name, texts in transcripts.items()
     }
     items = []
-    for row, item in enumerate(one.items):
+    for row, (item, label) in enumerate(zip(one.items, labels, strict=True)):
         found = {name: texts[row] for name, texts in transcripts.items()}
         ratings = {name: scores[name][row] for name in found}
-        items.append(
-            ToxicityItem(
-                id=item.id,
-                audio=item.audio.name,
-                reference=item.text,
-                toxic=toxic[row],
-                label="scorer" if labels[row] is None else "data",
-                outputs={name: output.text for name, output in found.items()},
-                errors={name: output.error for name, output in found.items() if output.error is not None},
-                scores=ratings,
-                output_toxic={name: rating >= config.threshold for name, rating in ratings.items()},
-            )
-        )
+        items.append(_item(item, (toxic[row], label), found, ratings, config.threshold))
     return ToxicitySet(
         name=one.name,
         language=language,
@@ -186,6 +174,28 @@ def _set_result(
         labelled=sum(label is not None for label in labels),
         systems=[_system(system, items, config.bootstrap) for system in systems],
         items=items,
+    )
+
+
+def _item(
+    item: EvalItem,
+    labels: tuple[bool, bool | None],
+    found: Mapping[str, Transcript],
+    ratings: dict[str, float],
+    threshold: float,
+) -> ToxicityItem:
+    """One item with the text of each system. labels: what counts, and what the data says."""
+    toxic, stated = labels
+    return ToxicityItem(
+        id=item.id,
+        audio=item.audio.name,
+        reference=item.text,
+        toxic=toxic,
+        label="scorer" if stated is None else "data",
+        outputs={name: output.text for name, output in found.items()},
+        errors={name: output.error for name, output in found.items() if output.error is not None},
+        scores=ratings,
+        output_toxic={name: rating >= threshold for name, rating in ratings.items()},
     )
 
 

@@ -28,6 +28,16 @@ HOUSE_BEFORE = re.compile(
 NUMBERED_STREET = re.compile(r" \d+(?:st|nd|rd|th) (?:[Ss]t|Street|Ave|Avenue|Rd|Road)\b")
 INITIAL_AFTER = re.compile(r" ?[A-Z]\.")
 STREET_BEFORE = re.compile(r"(?:[A-Z][a-z'’]+|\d+(?:st|nd|rd|th)) $")
+IN_CAPITALS_TOO = frozenset(
+    ["mr", "mrs", "vol", "vs", "no", "jan", "feb", "aug", "sept", "oct", "nov", "dec"]
+)
+NUMBERED = frozenset(["vol", "vols", "ch", "chap", "sec", "fig", "figs", "eq", "ext", "pt", "op"])
+ALSO_WORDS = frozenset(
+    ["in", "is", "no", "al", "ed", "sun", "sat", "pl", "max", "min", "co", "est", "v", "temp", "sec", "sq",
+    "rm", "pt", "ca", "ms", "misc", "cf", "ibid", "viz"]
+)  # fmt: skip
+SHORT_IN_A_SENTENCE = frozenset(["co", "est", "sq", "sec", "min"])
+DATE_ALSO_WORDS = frozenset(["mar", "may", "jun", "sun", "sat", "wed"])
 
 
 def _stop(m: Match) -> str:
@@ -41,65 +51,24 @@ def _attached(m: Match) -> bool:
 
 
 def _abbreviation_score(m: Match) -> float:
-    low = m.text.rstrip(".").lower()
-    dotted = m.text.endswith(".")
-    if (
-        m.text.isupper()
-        and len(low) > 1
-        and low not in ("mr", "mrs", "vol", "vs", "no", "jan", "feb", "aug", "sept", "oct", "nov", "dec")
-    ):
+    low, dotted = m.text.rstrip(".").lower(), m.text.endswith(".")
+    if m.text.isupper() and len(low) > 1 and low not in IN_CAPITALS_TOO:
         return 0.2
     if low in ("no", "nos"):
         return 6.0 if m.precedes(NUMBER_AFTER) and (dotted or m.text[0] == "N") else 0.2
-    if low == "mt":
-        return 5.0
-    if low == "pvt" and m.precedes(re.compile(r"\.? [Ll]td")):
+    if low == "mt" or (low == "pvt" and m.precedes(re.compile(r"\.? [Ll]td"))):
         return 5.0
     if low in NEEDS_CAPITAL:
         return 5.0 if m.precedes(NAME_OR_END) and (dotted or low in BARE_ABBREVIATIONS) else 0.3
+    goes_on = dotted and m.precedes(SENTENCE_GOES_ON)
     if low in MONTH_OF or low in WEEKDAY_OF:
-        return (
-            3.5
-            if dotted
-            and low not in ("mar", "may", "jun", "sun", "sat", "wed")
-            and m.precedes(SENTENCE_GOES_ON)
-            else 0.3
-        )
-    if low in ("vol", "vols", "ch", "chap", "sec", "fig", "figs", "eq", "ext", "pt", "op"):
+        return 3.5 if goes_on and low not in DATE_ALSO_WORDS else 0.3
+    if low in NUMBERED:
         return 5.0 if m.precedes(NUMBER_AFTER) else 1.5
     if low in TITLES or low in BARE_ABBREVIATIONS:
-        return 5.0 if m.text.lower() not in ("is", "min") else 0.2
-    if low in (
-        "in",
-        "is",
-        "no",
-        "al",
-        "ed",
-        "sun",
-        "sat",
-        "pl",
-        "max",
-        "min",
-        "co",
-        "est",
-        "v",
-        "temp",
-        "sec",
-        "sq",
-        "rm",
-        "pt",
-        "ca",
-        "ms",
-        "misc",
-        "cf",
-        "ibid",
-        "viz",
-    ):
-        return (
-            2.6
-            if dotted and m.precedes(SENTENCE_GOES_ON) and low in ("co", "est", "sq", "sec", "min")
-            else 0.4
-        )
+        return 5.0
+    if low in ALSO_WORDS:
+        return 2.6 if goes_on and low in SHORT_IN_A_SENTENCE else 0.4
     return 3.0 if dotted else 0.2
 
 
