@@ -26,6 +26,17 @@ def test_a_moving_tone():
     assert found[4:-4] == pytest.approx(f0_hz[::HOP][4:-4], rel=0.02)
 
 
+def test_a_tone_that_fades_in_noise_is_followed():
+    turns = np.arange(2 * RATE) / RATE
+    f0_hz = 180 * 2 ** (0.3 * np.sin(2 * np.pi * 3 * turns))
+    sound = tone(f0_hz, 2.0) * (0.55 + 0.45 * np.cos(2 * np.pi * 6 * turns))
+    noise = np.random.default_rng(0).normal(0, 0.1, 2 * RATE)
+    found = measure_f0((sound + noise).astype(np.float32), RATE, HOP)
+    heard = found > 0
+    assert heard.mean() > 0.45  # 0.38 without a path
+    assert np.abs(np.log2(found[heard] / f0_hz[::HOP][heard])).max() < 150 / 1200
+
+
 def test_noise_and_silence_have_no_pitch():
     noise = np.random.default_rng(0).normal(0, 0.1, RATE).astype(np.float32)
     assert (measure_f0(noise, RATE, HOP) > 0).mean() < 0.05
