@@ -13,7 +13,6 @@ since what the Auto classes know must be made of its classes.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Sequence
@@ -27,6 +26,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_SPEECH_SEQ_2_SEQ_MA
 from transformers.utils import cached_file
 
 from llama_speech.bundle import Bundle, BundleInfo, read_bundle
+from llama_speech.hub_card import model_card
 from llama_speech.loading import (
     LANGUAGE_MODEL,
     LoadedModel,
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from llama_speech.api import SpeechLlama
 
 MODEL_TYPE = "llama_speech"
+LLAMA_FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "generation_config.json")
 LONGEST_S = 30.0  # audio handed to `generate` is cut in such pieces, at their quietest place
 
 
@@ -280,11 +281,6 @@ def save_hub(
     opened, folder = read_bundle(bundle), Path(folder)
     tokenizer_folder, embeddings = _llama_files(llama_source(opened, llama))
     speech = load_speech_model(opened.folder, embeddings)
-    half = weights_storage(opened.component("speech_encoder") / "model.safetensors") == "float16"
-    weights = {
-        name: (tensor.half() if half and tensor.is_floating_point() else tensor).contiguous()
-        for name, tensor in speech.state_dict().items()
-    }
     named = {"source": str(llama)} if llama is not None else dict(opened.info.llama)
     config = SpeechLlamaConfig(
         config_to_dict(speech.encoder.config),
@@ -295,17 +291,26 @@ def save_hub(
     )
     folder.mkdir(parents=True, exist_ok=True)
     config.save_pretrained(folder)
-    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    save_file(_stored_weights(opened, speech), folder / "model.safetensors", metadata={"format": "pt"})
     (folder / "model.safetensors").chmod(0o644)  # like its neighbours; the library makes it private
     SpeechLlamaFeatureExtractor(config.encoder["features"]).save_pretrained(folder)
     language = language_model(opened)
     if language:
         language.save(folder / LANGUAGE_MODEL)
-    for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "generation_config.json"):
+    for name in LLAMA_FILES:
         if (tokenizer_folder / name).is_file():
             shutil.copyfile(tokenizer_folder / name, folder / name)
     (folder / "README.md").write_text(model_card(opened), encoding="utf-8")
     return folder
+
+
+def _stored_weights(bundle: Bundle, speech: SpeechModel) -> dict[str, Tensor]:
+    """Weights of the speech part, in half precision where the bundle stores them so."""
+    half = weights_storage(bundle.component("speech_encoder") / "model.safetensors") == "float16"
+    return {
+        name: (tensor.half() if half and tensor.is_floating_point() else tensor).contiguous()
+        for name, tensor in speech.state_dict().items()
+    }
 
 
 def _llama_files(source: Path | str) -> tuple[Path, Path | Tensor]:
@@ -315,44 +320,6 @@ def _llama_files(source: Path | str) -> tuple[Path, Path | Tensor]:
     cached_file(source, "tokenizer_config.json")
     _, _, embeddings = load_llama_parts(source, Placement("cpu"))
     return Path(str(cached_file(source, "tokenizer.json"))).parent, embeddings()
-
-
-def model_card(bundle: Bundle) -> str:
-    """A model card whose header has the figures of the bundle's manifest as a model-index."""
-    info = bundle.info
-    results = [
-        {
-            "task": {"type": "automatic-speech-recognition", "name": "Speech recognition"},
-            "dataset": {"name": f"{score['data']} (dev)", "type": str(score["data"])},
-            "metrics": [
-                {
-                    "type": "wer",
-                    "name": f"WER, {score['metric'].split('/')[-1]}, percent",
-                    "value": round(100 * float(score["rate"]), 2),
-                }
-            ],
-        }
-        for score in info.scores
-        if score.get("system") == "llama-speech" and str(score.get("metric", "")).startswith("wer/")
-    ]
-    header = {
-        "license": info.licence.lower(),
-        "language": list(info.languages),
-        "library_name": "llama-speech",
-        "pipeline_tag": "automatic-speech-recognition",
-        "model-index": [{"name": info.name, "results": results}],
-    }
-    lines = [f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in header.items()]
-    readme = bundle.folder / "README.md"
-    body = readme.read_text(encoding="utf-8") if readme.is_file() else f"# {info.name}\n"
-    if body.startswith("---\n"):  # a header of its own gives way
-        body = body.split("\n---\n", 1)[-1].lstrip("\n")
-    use = (
-        "\n## Use with transformers\n\n```python\n"
-        "import llama_speech.hub\nfrom transformers import pipeline\n\n"
-        'recognizer = pipeline("automatic-speech-recognition", model="FOLDER_OR_HUB_ID")\n```\n'
-    )
-    return "---\n" + "\n".join(lines) + "\n---\n\n" + body.rstrip("\n") + "\n" + use
 
 
 def load_hub(
