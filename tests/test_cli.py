@@ -121,8 +121,8 @@ def test_wrong_usage_is_exit_code_2_and_one_line(tmp_path, monkeypatch, capsys, 
     assert main(arguments) == 2
     output, errors = capsys.readouterr()
     assert output == ""
-    assert message in errors.splitlines()[-1]
-    assert "Traceback" not in errors
+    assert message in errors
+    assert errors.count("\n") == 1
 
 
 def test_files_that_are_not_there_need_no_model(tmp_path):
@@ -133,6 +133,13 @@ def test_files_that_are_not_there_need_no_model(tmp_path):
         "llama-speech: one.wav: no such file",
         "llama-speech: *.ogg: no file matches",
     ]
+
+
+def test_a_file_that_cannot_be_opened_is_named(tmp_path, capsys):
+    page = tmp_path / "page"
+    assert main(["evaluate", "preference", str(page), "--answers", "a.json"]) == 1
+    expected = f"llama-speech: {page / 'key.json'}: No such file or directory: check the path\n"
+    assert capsys.readouterr() == ("", expected)
 
 
 def test_a_missing_bundle_is_one_line(tmp_path, capsys):

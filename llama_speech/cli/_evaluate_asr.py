@@ -1,19 +1,11 @@
 """`llama-speech evaluate asr`: word and character error rates, beside peers, with intervals."""
 
 import argparse
-import os
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llama_speech.cli._evaluation import (
-    announce,
-    bootstrap_of,
-    cache_folder,
-    make_peers,
-    manifests_of,
-    progress_of,
-)
+from llama_speech.cli import _evaluation as common
 from llama_speech.cli._options import UsageError, add_model_options, positive
 from llama_speech.cli._results import add_result_options, exit_code, finish
 from speech_core.errors import InputError
@@ -109,7 +101,7 @@ def _evaluate(args: argparse.Namespace) -> "AsrResult":
     from llama_speech.evaluation.asr import AsrConfig, evaluate_asr
     from llama_speech.evaluation.no_speech import evaluate_no_speech, make_no_speech_files
 
-    cache_dir, progress = cache_folder(args), progress_of(args)
+    cache_dir, progress = common.cache_folder(args), common.progress_of(args)
     loaded: dict[str, SharedModel] = {}
     first = "en" if args.language == "all" else args.language
     by_language = {first: _recognizers(args, first, loaded)}  # a wrong peer shows before wrong data
@@ -118,7 +110,9 @@ def _evaluate(args: argparse.Namespace) -> "AsrResult":
         if language not in by_language:
             by_language[language] = _recognizers(args, language, loaded)
     systems, num_subjects = by_language[first]
-    config = AsrConfig(cache_dir / "transcripts", bootstrap=bootstrap_of(args), num_subjects=num_subjects)
+    config = AsrConfig(
+        cache_dir / "transcripts", bootstrap=common.bootstrap_of(args), num_subjects=num_subjects
+    )
     result = evaluate_asr(sets, lambda one: by_language[one.language or first][0], config, progress)
     if args.no_speech:
         minutes = args.no_speech_minutes
@@ -138,12 +132,12 @@ def _sets(args: argparse.Namespace) -> "list[EvalSet]":
     if args.no_model and not args.peer:
         raise UsageError("--no-model without --peer leaves nothing to score")
     sets = []
-    chosen = [(path, code) for path in manifests_of(args) for code in _languages(args.language, path)]
+    chosen = [(path, code) for path in common.manifests_of(args) for code in _languages(args.language, path)]
     for manifest, code in chosen:
         one = read_set(manifest, code, args.limit)
         if args.language == "all":
             one = replace(one, name=f"{one.name.removesuffix('-all')}-{code}")
-        announce(one)
+        common.announce(one)
         if one.items:
             sets.append(one)
     if not sets:
@@ -165,22 +159,11 @@ def _recognizers(
 
     loaded: what `load_modes` keeps, so that all languages share the weights.
     """
-    from llama_speech.evaluation.ours import OurOptions, load_modes
-    from llama_speech.evaluation.peers import PeerOptions
+    from llama_speech.evaluation.ours import load_modes
 
-    threads = args.threads or os.cpu_count() or 1
-    peers = make_peers(args, PeerOptions(language, threads))
+    peers = common.make_peers(args, language)
     if args.no_model:
         return peers, 1
-    ours = OurOptions(
-        bundle=args.model,
-        llama=args.llama,
-        device=args.device,
-        dtype=args.dtype,
-        threads=threads,
-        language=language,
-        batch_size=args.batch_size,
-        vad=args.vad,
-    )
+    ours = replace(common.our_options(args, language), threads=common.threads_of(args), vad=args.vad)
     modes = load_modes(ours, tuple(dict.fromkeys(args.mode or ["llama"])), loaded)
     return [*modes, *peers], len(modes)

@@ -4,7 +4,7 @@ import argparse
 from dataclasses import asdict
 from pathlib import Path
 
-from llama_speech.cli._evaluation import bootstrap_of
+from llama_speech.cli import _evaluation as common
 from llama_speech.cli._results import add_result_options, finish
 
 
@@ -22,6 +22,6 @@ def run(args: argparse.Namespace) -> int:
     from llama_speech.evaluation.compare import compare_runs, read_run, to_markdown
 
     systems = (args.system_before, args.system_after)
-    results = compare_runs(read_run(args.before), read_run(args.after), systems, bootstrap_of(args))
+    results = compare_runs(read_run(args.before), read_run(args.after), systems, common.bootstrap_of(args))
     finish(args, "compare", [asdict(one) for one in results], to_markdown(results))
     return 0

@@ -1,22 +1,13 @@
 """`llama-speech evaluate latency`: first word and sound, throughput against concurrency, lag of streams."""
 
 import argparse
-import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llama_speech.cli._evaluation import (
-    add_data_options,
-    announce,
-    bootstrap_of,
-    make_peers,
-    manifests_of,
-    progress_of,
-    shared_model,
-)
+from llama_speech.cli import _evaluation as common
 from llama_speech.cli._options import UsageError, add_model_options, positive
 from llama_speech.cli._results import add_result_options, finish
 
@@ -29,7 +20,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `evaluate latency`."""
-    add_data_options(parser, "manifests or folders, as in evaluate asr", required=False)
+    common.add_data_options(parser, "manifests or folders, as in evaluate asr", required=False)
     parser.add_argument("-l", "--language", default="en", help="only items of this language (default: en)")
     parser.add_argument(
         "--questions", type=positive, metavar="N", help="first word and sound of answers to the first N items"
@@ -86,8 +77,8 @@ def _measure(args: argparse.Namespace) -> "LatencyResult":
     from llama_speech.evaluation.latency import StreamLags, make_result, measure_first, measure_streams
 
     items, dropped = _items(args)
-    peers = _peers(args)
-    shared = None if args.no_model or not items else shared_model(args, args.language, None)
+    peers = common.make_peers(args, args.language)
+    shared = None if args.no_model or not items else common.shared_model(args, args.language, None)
     signature = _signature(args, shared, peers)
     parts: dict[str, Any] = {"first": [], "throughput": [], "streams": []}
     if args.questions and shared is not None:
@@ -97,11 +88,11 @@ def _measure(args: argparse.Namespace) -> "LatencyResult":
     if args.stream:
         systems = [*_ours(shared), *peers]
         parts["streams"] = measure_streams(
-            systems, items, args.step_ms, bootstrap_of(args), progress_of(args)
+            systems, items, args.step_ms, common.bootstrap_of(args), common.progress_of(args)
         )
     for path in args.instances:
         instances = read_instances(path)
-        lags = corpus_lags(instances, bootstrap_of(args))
+        lags = corpus_lags(instances, common.bootstrap_of(args))
         parts["streams"].append(StreamLags(path.name, 0.0, lags, instances))
     return make_result(signature, dropped, **parts)
 
@@ -121,18 +112,12 @@ def _items(args: argparse.Namespace) -> "tuple[list[EvalItem], dict[str, int]]":
 
     items: list[EvalItem] = []
     dropped: Counter[str] = Counter()
-    for manifest in manifests_of(args):
+    for manifest in common.manifests_of(args):
         one = read_set(manifest, args.language, args.limit)
-        announce(one)
+        common.announce(one)
         items += one.items
         dropped.update(one.dropped)
     return items, dict(dropped)
-
-
-def _peers(args: argparse.Namespace) -> "list[Recognizer]":
-    from llama_speech.evaluation.peers import PeerOptions
-
-    return make_peers(args, PeerOptions(args.language, args.threads or os.cpu_count() or 1))
 
 
 def _ours(shared: "SharedModel | None") -> "list[Recognizer]":

@@ -1,20 +1,10 @@
 """`llama-speech evaluate toxicity`: toxicity that a model adds to what it hears, and that it loses."""
 
 import argparse
-import os
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from llama_speech.cli._evaluation import (
-    add_data_options,
-    announce,
-    bootstrap_of,
-    cache_folder,
-    make_peers,
-    manifests_of,
-    progress_of,
-    shared_model,
-)
+from llama_speech.cli import _evaluation as common
 from llama_speech.cli._options import UsageError, add_model_options, positive
 from llama_speech.cli._results import add_result_options, exit_code, finish
 
@@ -26,7 +16,9 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `evaluate toxicity`."""
-    add_data_options(parser, "manifests; `toxic` or `contains_toxicity` labels an item, else the scorer does")
+    common.add_data_options(
+        parser, "manifests; `toxic` or `contains_toxicity` labels an item, else the scorer does"
+    )
     parser.add_argument("-l", "--languages", nargs="+", metavar="CODE", help="default: all there are")
     parser.add_argument(
         "--scorer",
@@ -61,15 +53,17 @@ def run(args: argparse.Namespace) -> int:
     if args.no_model and not args.peer:
         raise UsageError("--no-model without --peer leaves nothing to rate")
     scorer = make_scorer(args.scorer)
-    config = ToxicityConfig(cache_folder(args) / "transcripts", args.threshold, bootstrap_of(args))
+    config = ToxicityConfig(
+        common.cache_folder(args) / "transcripts", args.threshold, common.bootstrap_of(args)
+    )
     sets = []
-    for manifest in manifests_of(args):
+    for manifest in common.manifests_of(args):
         for language in languages_of(manifest) or ["en"]:
             if not args.languages or language in args.languages:
                 one = read_set(manifest, language, args.limit)
-                announce(one, f" in {language}")
+                common.announce(one, f" in {language}")
                 sets += [(language, one)] if one.items else []
-    result = evaluate_toxicity(sets, _systems_of(args), scorer, config, progress_of(args))
+    result = evaluate_toxicity(sets, _systems_of(args), scorer, config, common.progress_of(args))
     finish(args, "toxicity", asdict(result), to_markdown(result))
     return exit_code(sum(system.failed for one in result.sets for system in one.systems), "outputs", "safe")
 
@@ -80,7 +74,7 @@ def _systems_of(args: argparse.Namespace) -> "Systems":
 
     def systems(language: str) -> "list[Recognizer]":
         if language not in shared:
-            shared[language] = shared_model(args, language, next(iter(shared.values()), None))
+            shared[language] = common.shared_model(args, language, next(iter(shared.values()), None))
         return _systems(args, language, shared[language])
 
     return systems
@@ -88,11 +82,9 @@ def _systems_of(args: argparse.Namespace) -> "Systems":
 
 def _systems(args: argparse.Namespace, language: str, shared: "SharedModel") -> "list[Recognizer]":
     from llama_speech.evaluation.ours import OurModel
-    from llama_speech.evaluation.peers import PeerOptions
     from llama_speech.evaluation.understanding import OurAnswerer
 
-    options = PeerOptions(language, args.threads or os.cpu_count() or 1)
-    peers = make_peers(args, options)
+    peers = common.make_peers(args, language)
     if args.no_model:
         return peers
     if args.output == "transcript":

@@ -1,23 +1,13 @@
 """`llama-speech evaluate translation`: BLEU and chrF of translated speech, beside peers."""
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llama_speech.cli._evaluation import (
-    add_data_options,
-    announce,
-    bootstrap_of,
-    cache_folder,
-    make_peers,
-    manifests_of,
-    progress_of,
-    shared_model,
-)
+from llama_speech.cli import _evaluation as common
 from llama_speech.cli._options import add_model_options
 from llama_speech.cli._results import add_result_options, exit_code, finish
 
@@ -29,7 +19,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `evaluate translation`."""
-    add_data_options(parser, "manifests or folders whose items have `translation`")
+    common.add_data_options(parser, "manifests or folders whose items have `translation`")
     parser.add_argument("--to", default="en", metavar="CODE", help="language of the references (default: en)")
     parser.add_argument(
         "--comet", type=Path, metavar="CKPT", help="also COMET, by a checkpoint (needs unbabel-comet)"
@@ -54,24 +44,26 @@ def run(args: argparse.Namespace) -> int:
 
     target = target_language(args.to).code
     comet = Comet(args.comet) if args.comet else None
-    config = TranslationConfig(cache_folder(args) / "translations", target, bootstrap_of(args), comet)
+    config = TranslationConfig(
+        common.cache_folder(args) / "translations", target, common.bootstrap_of(args), comet
+    )
     sets = []
-    for manifest in manifests_of(args):
+    for manifest in common.manifests_of(args):
         for source in languages_of(manifest):
             if source == target or (args.sources and source not in args.sources):
                 continue
             one = read_set(manifest, source, args.limit, target)
-            announce(one, f" from {source}")
+            common.announce(one, f" from {source}")
             if one.items:
                 sets.append((source, one))
     shared: dict[str, SharedModel] = {}
 
     def systems(one: "EvalSet", source: str) -> "Sequence[Recognizer]":
         if source not in shared:
-            shared[source] = shared_model(args, source, next(iter(shared.values()), None))
+            shared[source] = common.shared_model(args, source, next(iter(shared.values()), None))
         return _translators(args, one, source, shared[source])
 
-    result = evaluate_translation(sets, systems, config, progress_of(args))
+    result = evaluate_translation(sets, systems, config, common.progress_of(args))
     finish(args, "translation", asdict(result), to_markdown(result))
     return exit_code(sum(system.failed for one in result.sets for system in one.systems), "items", "empty")
 
@@ -80,7 +72,6 @@ def _translators(
     args: argparse.Namespace, one: "EvalSet", source: str, shared: "SharedModel"
 ) -> "Sequence[Recognizer]":
     from llama_speech.bundle import read_bundle
-    from llama_speech.evaluation.peers import PeerOptions
     from llama_speech.evaluation.understanding import OurTranslator
 
     said = {item.audio: str(item.more.get("transcript") or "") for item in one.items}
@@ -90,5 +81,4 @@ def _translators(
         methods.remove("cascade")
         print(f"cascade from {source} is left out: the model transcribes {', '.join(known)}", file=sys.stderr)
     ours = [OurTranslator(shared, method, args.to, said) for method in methods]
-    options = PeerOptions(source, args.threads or os.cpu_count() or 1, task="translate")
-    return [*ours, *make_peers(args, options)]
+    return [*ours, *common.make_peers(args, source, task="translate")]

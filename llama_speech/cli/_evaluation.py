@@ -13,8 +13,8 @@ from llama_speech.cli._options import positive
 if TYPE_CHECKING:
     from llama_speech.evaluation.asr import ProgressTo
     from llama_speech.evaluation.datasets import EvalSet
-    from llama_speech.evaluation.ours import SharedModel
-    from llama_speech.evaluation.peers import PeerOptions, Recognizer
+    from llama_speech.evaluation.ours import OurOptions, SharedModel
+    from llama_speech.evaluation.peers import Recognizer
     from llama_speech.evaluation.scores import BootstrapConfig
 
 
@@ -43,18 +43,24 @@ def announce(one: "EvalSet", which: str = "") -> None:
     print(f"{one.name}{which}: {len(one.items)} items, {left_out}", file=sys.stderr)
 
 
-def make_peers(args: argparse.Namespace, options: "PeerOptions") -> "list[Recognizer]":
-    """The systems that --peer names; the key of servers is $OPENAI_API_KEY."""
-    from llama_speech.evaluation.peers import make_peer
+def make_peers(args: argparse.Namespace, language: str, task: str = "transcribe") -> "list[Recognizer]":
+    """The systems that --peer names, told of a language; the key of servers is $OPENAI_API_KEY."""
+    from llama_speech.evaluation.peers import PeerOptions, make_peer
 
+    options = PeerOptions(language, threads_of(args), task=task)
     return [make_peer(name, options, os.environ.get("OPENAI_API_KEY")) for name in args.peer]
 
 
-def shared_model(args: argparse.Namespace, language: str, like: "SharedModel | None") -> "SharedModel":
-    """The model told of a language, loaded at the first use; like: another whose weights are used."""
-    from llama_speech.evaluation.ours import OurOptions, SharedModel
+def threads_of(args: argparse.Namespace) -> int:
+    """--threads, or one for each core."""
+    return int(args.threads or os.cpu_count() or 1)
 
-    options = OurOptions(
+
+def our_options(args: argparse.Namespace, language: str) -> "OurOptions":
+    """How our model is loaded and asked, told of a language."""
+    from llama_speech.evaluation.ours import OurOptions
+
+    return OurOptions(
         bundle=args.model,
         llama=args.llama,
         device=args.device,
@@ -63,7 +69,13 @@ def shared_model(args: argparse.Namespace, language: str, like: "SharedModel | N
         language=language,
         batch_size=args.batch_size,
     )
-    return SharedModel(options, like)
+
+
+def shared_model(args: argparse.Namespace, language: str, like: "SharedModel | None") -> "SharedModel":
+    """The model told of a language, loaded at the first use; like: another whose weights are used."""
+    from llama_speech.evaluation.ours import SharedModel
+
+    return SharedModel(our_options(args, language), like)
 
 
 def cache_folder(args: argparse.Namespace) -> Path:

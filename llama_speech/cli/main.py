@@ -17,6 +17,7 @@ import traceback
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import NoReturn
 
 import llama_speech
 from llama_speech.cli._options import UsageError, summary_of
@@ -69,9 +70,17 @@ def hyphenated(arguments: Sequence[str]) -> list[str]:
 _SWITCHES = ("--word-timestamps", "--vad")
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser, and those of its commands, that answer a wrong use with one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and where help is; exit."""
+        self.exit(WRONG_USAGE, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+
+
 def build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     """The parser; only the command that is asked for is imported, all of them for the general help."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog=PROGRAM,
         description="Ears and a voice for a frozen Llama.",
         epilog=f"To begin: `{PROGRAM} transcribe FILE`. `{PROGRAM} COMMAND --help` explains a command; when "
@@ -118,6 +127,10 @@ def _run(args: argparse.Namespace) -> int:
         return FAILED
     except SpeechError as error:
         return _failed(args, str(error), WRONG_USAGE if isinstance(error, UsageError) else FAILED)
+    except OSError as error:
+        if error.filename is None:
+            return _failed(args, f"internal error: {error} (see --debug)", FAILED)
+        return _failed(args, f"{error.filename}: {error.strerror}: check the path", FAILED)
     except Exception as error:  # noqa: BLE001 (the edge: whatever went wrong gets one line)
         return _failed(args, f"internal error: {type(error).__name__}: {error} (see --debug)", FAILED)
 

@@ -42,11 +42,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"tokens behind what is read that may be looked at, 0 to {SENTENCE_LOOKAHEAD} (default: "
         f"{RIGHT_CONTEXT})",
     )
+    _add_choice(parser)
+    _add_locale(parser)
+
+
+def _add_choice(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("choice of readings")
     group.add_argument("--rules", action="store_true", help="by the rules alone: nothing is loaded")
     group.add_argument("--no-llama", action="store_true", help="by the tagger without the Llama's states")
     group.add_argument("--model", metavar="FOLDER", help="bundle with the tagger (default: the shipped one)")
     group.add_argument("--llama", metavar="FOLDER", help="folder of the Llama (default: the bundle's own)")
+
+
+def _add_locale(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("locale")
     group.add_argument(
         "--date-order", default="mdy", choices=["mdy", "dmy"], help="of 1/4/2024 (default: mdy)"

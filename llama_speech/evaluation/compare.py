@@ -90,8 +90,10 @@ def read_run(path: Path) -> dict[str, Any]:
     """The JSON of a run. Raises InputError if it is none of a task that can be compared."""
     try:
         run = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"{path} cannot be read as JSON: {error}") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(f"{path} is not JSON ({error}): give what `evaluate -o` wrote") from None
     if not isinstance(run, dict) or run.get("task") not in _TASKS or not isinstance(run.get("sets"), list):
         raise InputError(f"{path} is not the result of evaluate {', '.join(_TASKS)}")
     return run

@@ -101,7 +101,8 @@ def read_pairs(path: Path) -> PairSet:
     try:
         data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     except OSError as error:
-        raise InputError(f"{path} cannot be read ({error}): name a file of pairs") from None
+        reason = error.strerror or error
+        raise InputError(f"{path} cannot be read ({reason}): name a file of pairs") from None
     pairs: list[Pair] = []
     dropped: Counter[str] = Counter()
     for number, line in enumerate(data.decode("utf-8").removesuffix("\n").split("\n"), start=1):
