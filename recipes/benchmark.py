@@ -85,7 +85,7 @@ class RunConfig:
     pairs: int = option(100_000, "utterance pairs to score")
     speakers: tuple[str, ...] = option(SYSTEMS, "who speaks sentences: llama-speech, peers")
     token_ms: float = option(40.0, "milliseconds from one token of the Llama to the next, while it speaks")
-    readers: tuple[str, ...] = option(READERS, "who reads a long text")
+    readers: tuple[str, ...] = option(READERS, "who reads a long text; also llama-speech:no-llama")
     read_minutes: tuple[float, ...] = option((2.0, 5.0, 10.0), "minutes of sound at which memory is noted")
     threads: int = option(1, "CPU threads of every system")
     repeats: int = option(3, f"measurements of each kind; audio of {LONG_MIN:g} minutes and more once")

@@ -6,6 +6,7 @@ the processor, which other work on the machine disturbs less. A voice that strea
 lookahead allows, a peer that needs the sentence waits for its last token.
 """
 
+import logging
 import statistics
 import time
 from collections.abc import Iterator, Sequence
@@ -17,7 +18,10 @@ from llama_speech.evaluation.transcripts import cpu_time_s
 from recipes.benchmark_worker import STATUS, peak_memory_mib
 from speech_core.errors import ConfigError
 
+logger = logging.getLogger(__name__)
+
 OURS = "llama-speech"
+ALONE = "llama-speech:no-llama"  # our voice without the Llama that gives states: a reader only
 SYSTEMS = (OURS, "hibari", "piper", "flite", "espeak-ng")
 READERS = (OURS, "hibari")
 LISTED = ("first_s", "own_s", "first_cpu_s", "own_cpu_s", "tokens")  # of each sentence
@@ -46,7 +50,7 @@ class SpeakTask:
 
 @dataclass(frozen=True)
 class ReadTask:
-    """Read one long text with one system; memory is looked at when so many minutes of sound are out."""
+    """Read one long text with one system (also ALONE); memory is looked at after so many minutes of sound."""
 
     system: str
     minutes: tuple[float, ...]
@@ -181,10 +185,11 @@ def measure_reading(task: ReadTask) -> dict[str, Any]:
     marks = sorted(task.minutes)
     memory_mib: list[float] = []
     audio_s, start, cpu_start = 0.0, time.perf_counter(), cpu_time_s()
-    for seconds in _our_reading(task) if task.system == OURS else _peer_reading(task):
+    for seconds in _our_reading(task) if task.system in (OURS, ALONE) else _peer_reading(task):
         audio_s += seconds
         if audio_s >= marks[len(memory_mib)] * 60:
             memory_mib.append(memory_now_mib())
+            logger.info("%s: %.1f MiB after %.0f s of sound", task.system, memory_mib[-1], audio_s)
         if len(memory_mib) == len(marks):
             break
     return {
@@ -197,10 +202,10 @@ def measure_reading(task: ReadTask) -> dict[str, Any]:
 
 
 def _our_reading(task: ReadTask) -> Iterator[float]:
-    """Seconds of each chunk of one stream that never ends; the Llama reads along."""
+    """Seconds of each chunk of one stream that never ends; the Llama reads along, or the voice is ALONE."""
     from llama_speech.speech import VoiceSource, load_speaker
 
-    speaker = load_speaker(VoiceSource(task.bundle, task.llama))
+    speaker = load_speaker(VoiceSource(task.bundle, task.llama, use_llama=task.system == OURS))
     for chunk in speaker.say(long_text(), speaker.stream()):
         yield len(chunk.samples) / speaker.sample_rate
 

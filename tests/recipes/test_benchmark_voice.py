@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from recipes.benchmark_voice import (
+    ALONE,
     TEXTS,
     ReadTask,
     SpeakTask,
@@ -80,3 +81,10 @@ def test_the_shipped_voice_begins_before_its_sentence_ends(writer):
     assert sum(ours["tokens"]) < sum(peer["tokens"])
     assert all(first >= own for first, own in zip(ours["first_s"], ours["own_s"], strict=True))
     assert 10 < ours["audio_s"] < 60
+
+
+@pytest.mark.bundle
+def test_the_shipped_voice_reads_on_without_its_llama():
+    found = measure_reading(ReadTask(ALONE, (0.05, 0.1), 1))
+    assert found["audio_s"] >= 6
+    assert len(found["memory_mib"]) == 2
