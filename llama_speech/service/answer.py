@@ -112,6 +112,12 @@ class Answer:
         while self.due_s == 0:
             self._take(self._next())
 
+    def hurry(self) -> None:
+        """Tell the rest at once, if all of it is there and only waits to be due."""
+        if not self.held and self._waiting and isinstance(self._waiting[-1], Finished | Failed):
+            while self._waiting:
+                self._take(self._next())
+
     def receive(self, product: Product) -> None:
         """Something from the engine."""
         if self.state != "over":

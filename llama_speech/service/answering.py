@@ -93,6 +93,8 @@ class Answers:
             name: value for name, value in response.items() if name in _OVERRIDES and value is not None
         }
         settings = merged(settings, overrides, "response")
+        if where == "auto" and self.current is not None:
+            self.current.hurry()
         if where == "auto" and self.busy and self.current is not None:
             raise ProtocolError(
                 f"response.create refused: {self.current.id} is in progress, wait or cancel it",
@@ -215,6 +217,7 @@ class Answers:
             tools=() if choice == "none" else tuple(tool.model_dump() for tool in settings.tools),
             tool_choice=choice,
             drop_oldest=settings.truncation != "disabled",
+            listened=request.in_conversation and self._pace is not None,
         )
 
     def _from_speech(self, settings: Settings) -> bool:

@@ -61,8 +61,8 @@ class ServiceConfig:
             raise ConfigError("a TLS certificate and its key go together: give both")
         if not 96 <= self.interrupt_ms <= 60_000:
             raise ConfigError(f"interrupt_ms is {self.interrupt_ms}: use 96 to 60000")
-        if not 20 <= self.lead_ms <= 3_600_000:
-            raise ConfigError(f"lead_ms is {self.lead_ms}: use 20 to 3600000")
+        if not 40 <= self.lead_ms <= 3_600_000:
+            raise ConfigError(f"lead_ms is {self.lead_ms}: use 40 to 3600000")
         if self.answer_from not in ("transcript", "speech"):
             raise ConfigError(f"answer_from is {self.answer_from!r}: use transcript or speech")
         if any(not key.isascii() or not key.strip() for key in self.api_keys):

@@ -27,6 +27,7 @@ from llama_speech.service.timing import Marks
 from speech_core.errors import BundleError, InputError, SpeechError
 
 _log = logging.getLogger(__name__)
+_LONG_WAIT_S = 2.0  # for a first sound, after which captions are made all the same
 
 
 class Reply(Protocol):
@@ -85,13 +86,27 @@ class _Running:
     writer: ReplyWriter
     job: ReplyJob | None = None
     stopped: bool = False
+    over: bool = False  # all of it is written
     wake: Callable[["_Running"], None] = lambda running: None
+
+    @property
+    def awaited(self) -> bool:
+        """Whether somebody still waits for the first sound of it."""
+        marks = self.command.marks
+        if not self.command.listened or not self.command.speak or self.stopped or self.over:
+            return False
+        return marks.sounded is None and time.perf_counter() - marks.asked < _LONG_WAIT_S
 
     def stop(self) -> None:
         """See Reply."""
         self.stopped = True
         self.writer.stop()
         self.wake(self)
+
+    def end(self, reason: str, input_tokens: int) -> None:
+        """All tokens are there."""
+        self.over = True
+        self.writer.ended(reason, input_tokens)
 
 
 class LocalEngine:
@@ -115,6 +130,7 @@ class LocalEngine:
         self._turns: list[Turn] = []
         self._partials: list[Turn] = []  # what was said so far; when nobody waits for more
         self._waiting: list[_Running] = []
+        self._begun: list[_Running] = []  # whose first sound is waited for
         self._speaking = SpeakingThread() if voice is not None else None
         self._thread = threading.Thread(target=self._run, name="model", daemon=True)
         self._thread.start()
@@ -145,7 +161,8 @@ class LocalEngine:
         stream = self._voice.start(command.voice, command.speed) if self._voice and command.speak else None
         names = [tool["name"] for tool in command.tools]
         told = _marking(command.marks, produced)
-        running = _Running(session, command, ReplyWriter(told, names, stream, self._speaking))
+        writer = ReplyWriter(told, names, stream, self._speaking, command.listened)
+        running = _Running(session, command, writer)
         running.wake = lambda one: self._steps.put(lambda: self._stop(one))
         if len(self._waiting) + self._batch.size >= self._options.max_waiting:
             running.writer.failed("the server is busy", "rate_limit_exceeded")
@@ -186,8 +203,16 @@ class LocalEngine:
             self._hear(turns, self._options.language)
         if self._waiting:
             self._begin(self._waiting.pop(0))
-        elif self._partials and not turns:
-            self._hear([self._partials.pop(0)], self._options.language)
+        elif not turns:
+            self._hear_partials()
+
+    def _hear_partials(self) -> None:
+        """What may interrupt an answer; what is only shown when nobody waits for the first sound of one."""
+        self._begun = [running for running in self._begun if running.awaited]
+        for number, (command, _) in enumerate(self._partials):
+            if command.urgent or not self._begun:
+                self._hear([self._partials.pop(number)], self._options.language)
+                return
 
     def _decode(self) -> None:
         """A token of every answer; if that fails, those answers fail, and those that come later are made."""
@@ -252,7 +277,7 @@ class LocalEngine:
                 prompt_ids=prompt.token_ids,
                 max_tokens=command.max_tokens or options.max_answer_tokens,
                 said=writer.said,
-                ended=lambda reason: writer.ended(reason, tokens),
+                ended=lambda reason: running.end(reason, tokens),
                 failed=writer.failed,
                 opening_ids=self._model.tokenizer.encode(prompt.opening) if prompt.opening else [],
                 embeddings=command.speak and self._voice is not None,
@@ -262,6 +287,7 @@ class LocalEngine:
             )
             with self._metrics.time("prefill"):
                 self._batch.add(running.job)
+            self._begun.append(running)
         except SpeechError as fault:
             writer.failed(str(fault), "invalid_value" if isinstance(fault, InputError) else "inference_error")
         except Exception:  # noqa: BLE001 (as above)

@@ -228,7 +228,9 @@ class Listener:
         """Somebody speaks into an answer, from a sample on: words interrupt it."""
         if self._check.job is None:
             start = max(sample - CHECK_PREFIX_MS * MODEL_RATE_HZ // 1000, self._buffer.start)
-            self._check.job = self._recognize(self._buffer.read(start, self._buffer.end), partial=True)
+            self._check.job = self._recognize(
+                self._buffer.read(start, self._buffer.end), partial=True, urgent=True
+            )
 
     def _started(self, sample: int) -> None:
         prefix_ms = (
@@ -317,11 +319,11 @@ class Listener:
         job = self._recognize(audio)
         self._unheard[job] = _Draft(job, captions or Captions(), item_id=item_id)
 
-    def _recognize(self, audio: Audio, partial: bool = False) -> int:
+    def _recognize(self, audio: Audio, partial: bool = False, urgent: bool = False) -> int:
         job = self._outbox.number()
         transcription = self._settings.audio.input.transcription
         language = transcription.language if transcription else None
-        self._outbox.command(Recognize(job, audio, language, partial))
+        self._outbox.command(Recognize(job, audio, language, partial, urgent))
         return job
 
     def _told(self, draft: _Draft, error: str | None) -> None:

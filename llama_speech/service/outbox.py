@@ -39,6 +39,7 @@ class Recognize:
     audio: Audio
     language: str | None = None
     partial: bool = False  # what was said so far, quickly
+    urgent: bool = False  # of partial ones: an answer may have to stop
     marks: Marks = field(default_factory=Marks, compare=False, repr=False)
 
 
@@ -65,6 +66,7 @@ class StartReply:
     drop_oldest: bool = True  # leave out old messages that do not fit, else fail
     sampling: Sampling = field(default_factory=Sampling)
     stop: tuple[str, ...] = ()  # texts that end the answer and do not belong to it
+    listened: bool = False  # it is heard at the pace of its playback: sound far ahead of that can wait
     marks: Marks = field(default_factory=Marks, compare=False, repr=False)
 
 

@@ -1,6 +1,7 @@
 """From the tokens of an answer to its sound, on a thread of its own; functions called instead of spoken."""
 
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -12,6 +13,8 @@ from llama_speech.tools import parse_tool_calls
 from speech_core.events import TokenEvent
 
 _log = logging.getLogger(__name__)
+_AHEAD_S = 3.0  # sound of an answer that is listened to that is made ahead of its playback
+_LONGEST_WAIT_S = 3600.0
 
 
 class VoiceStream(Protocol):
@@ -39,11 +42,20 @@ class Voice(Protocol):
 
 
 class Lane:
-    """The steps of one answer, in order. due: when what it has said so far will have been played."""
+    """The steps of one answer, in order. due: when what it has said so far will have been played.
 
-    def __init__(self) -> None:
+    ahead_s: how much sound there is before that is enough.
+    """
+
+    def __init__(self, ahead_s: float = math.inf) -> None:
         self.steps: deque[Callable[[], None]] = deque()
         self.due = time.monotonic()
+        self.ahead_s = ahead_s
+
+    @property
+    def early_s(self) -> float:
+        """Seconds until more is needed; below 0: now."""
+        return self.due - self.ahead_s - time.monotonic()
 
     def said(self, seconds: float) -> None:
         """So much more sound is ready."""
@@ -53,7 +65,8 @@ class Lane:
 class SpeakingThread:
     """Runs synthesis outside the decoding thread, in small steps: first the answer that falls silent first.
 
-    So a new answer does not wait until those under way, which are ahead of their playback, are said.
+    So a new answer does not wait until those under way, which are ahead of their playback, are said. Those
+    that are far ahead rest: what is interrupted need not have been made, and other threads have the cores.
     """
 
     def __init__(self) -> None:
@@ -87,15 +100,20 @@ class SpeakingThread:
 
     def _next(self) -> Callable[[], None] | None:
         with self._changed:
-            while not self._lanes and not self._closed:
-                self._changed.wait()
-            if not self._lanes:
+            while not self._closed and (early_s := self._early_s()) > 0:
+                self._changed.wait(min(early_s, _LONGEST_WAIT_S))
+            wanted = [lane for lane in self._lanes if self._closed or lane.early_s <= 0]
+            if not wanted:
                 return None
-            lane = min(self._lanes, key=lambda one: one.due)
+            lane = min(wanted, key=lambda one: one.due)
             step = lane.steps.popleft()
             if not lane.steps:
                 self._lanes.remove(lane)
             return step
+
+    def _early_s(self) -> float:
+        """Seconds until there is something to do."""
+        return min((lane.early_s for lane in self._lanes), default=math.inf)
 
 
 class ReplyWriter:
@@ -110,9 +128,11 @@ class ReplyWriter:
         tools: Sequence[str] = (),
         stream: VoiceStream | None = None,
         thread: SpeakingThread | None = None,
+        listened: bool = False,
     ) -> None:
+        """listened: somebody hears it at the pace of its playback."""
         self._produced, self._tools = produced, tools
-        self._stream, self._thread, self._lane = stream, thread, Lane()
+        self._stream, self._thread, self._lane = stream, thread, Lane(_AHEAD_S if listened else math.inf)
         self._kept: list[TokenEvent] = []
         self._deciding = bool(tools)
         self._stopped = False

@@ -33,7 +33,7 @@ class TurnConfig:
 
     threshold: float = 0.5
     start_ms: int = 64  # speech that begins a turn
-    hold_ms: int = 96  # speech during an answer that holds it back
+    hold_ms: int = 64  # speech during an answer that holds it back
     interrupt_ms: int = 320  # speech during an answer that interrupts it, whatever it is
     check_ms: int | None = None  # speech during an answer in which words are looked for; None: never
     suspect_ms: int = 192  # silence after which the answer is prepared

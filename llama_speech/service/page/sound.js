@@ -21,7 +21,7 @@ export class Sound {
     this.context = null;
     this.input = null; // context of the microphone
     this.stream = null;
-    this.playing = new Map(); // item id -> { sources, start, samples }
+    this.playing = new Map(); // item id -> [{ source, start, length }], in seconds
     this.end = 0;
     this.played = 0; // samples given to the loudspeaker, for tests
   }
@@ -66,11 +66,10 @@ export class Sound {
     source.connect(this.context.destination);
     this.end = Math.max(this.end, this.context.currentTime + 0.02);
     source.start(this.end);
-    const entry = this.playing.get(item) ?? { sources: [], start: this.end, samples: 0 };
-    entry.sources.push(source);
-    entry.samples += samples.length;
-    this.playing.set(item, entry);
-    this.end += samples.length / RATE;
+    const block = { source, start: this.end, length: samples.length / RATE };
+    if (this.playing.has(item)) this.playing.get(item).push(block);
+    else this.playing.set(item, [block]);
+    this.end += block.length;
     this.played += samples.length;
   }
 
@@ -78,14 +77,15 @@ export class Sound {
     return this.context !== null && this.end > this.context.currentTime;
   }
 
-  // Silence at once; what was heard of each item that was still playing, in milliseconds.
+  // Silence at once; what was heard of each item that was still playing, in milliseconds. Sound comes at the
+  // pace it is played, with gaps where the user seemed to speak: those were not heard.
   stop() {
     const heard = [];
-    for (const [item, entry] of this.playing) {
-      const length = (1000 * entry.samples) / RATE;
-      const ms = Math.max(0, Math.min(length, 1000 * (this.context.currentTime - entry.start)));
-      if (ms < length) heard.push([item, Math.floor(ms)]);
-      entry.sources.forEach((source) => source.stop());
+    for (const [item, blocks] of this.playing) {
+      const now = this.context.currentTime;
+      const ms = 1000 * blocks.reduce((sum, one) => sum + Math.max(0, Math.min(one.length, now - one.start)), 0);
+      if (now < blocks.at(-1).start + blocks.at(-1).length) heard.push([item, Math.floor(ms)]);
+      blocks.forEach(({ source }) => source.stop());
     }
     this.playing.clear();
     this.end = 0;

@@ -25,13 +25,15 @@ from typing import Any
 import numpy as np
 from websockets.asyncio.client import ClientConnection, connect
 
+from llama_speech.service.pacing import Playback
 from speech_core.audio import load_audio
 from speech_core.pcm import float_to_pcm16
 
 SAMPLES = Path(__file__).resolve().parents[3] / "samples"
 RATE_HZ = 24_000
-SPOKEN_S, SILENCE_S = 2.5, 1.2
+SPOKEN_S, SILENCE_S = 2.496, 1.216  # together whole windows of voice activity: every turn is cut alike
 PATIENCE_S = 180.0
+PAUSE_S = 0.1  # after an answer
 GROWTH_MB = 64.0  # of the second half over the first that counts as growing
 SUBJECTS = ("dogs", "bread", "the sea", "winter", "trains", "music", "the moon", "tea", "paper", "clocks")
 
@@ -63,7 +65,7 @@ class Report:
     turns: int = 0
     interrupted: int = 0
     same_as_alone: int = 0
-    other_than_alone: int = 0
+    other_than_alone: dict[str, int] = field(default_factory=dict)  # by what was asked and what differs
     leaks: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
     statuses: dict[str, int] = field(default_factory=dict)
@@ -104,6 +106,7 @@ class Talker:
     def __init__(self, websocket: ClientConnection, answer_tokens: int) -> None:
         self._socket, self._tokens = websocket, answer_tokens
         self._items: list[str] = []  # of the conversation
+        self._playback = Playback(time.monotonic)
 
     async def begin(self) -> None:
         """Settings of the session."""
@@ -111,9 +114,11 @@ class Talker:
         settings = {"type": "realtime", "audio": heard, "max_output_tokens": self._tokens}
         await self._send("session.update", session=settings)
         await self._until("session.updated")
+        await self._speak(bytes(2 * round(SILENCE_S * RATE_HZ)))  # so that the noise is known
 
     async def ask(self, question: Question) -> Told:
-        """A whole turn."""
+        """A whole turn, when nothing is heard any more: speech into an answer would be another turn."""
+        await asyncio.sleep(self._playback.left_ms / 1000 + PAUSE_S)
         if question.pcm:
             await self._speak(question.pcm)
         else:
@@ -173,7 +178,11 @@ class Talker:
         event: dict[str, Any] = json.loads(await asyncio.wait_for(self._socket.recv(), PATIENCE_S))
         if event["type"] == "error":
             raise RuntimeError(event["error"]["message"])
-        if event["type"] == "conversation.item.added":
+        if event["type"] == "response.output_audio.delta":
+            self._playback.sent(1000 * len(base64.b64decode(event["delta"])) / (2 * RATE_HZ))
+        elif event["type"] == "input_audio_buffer.speech_started":
+            self._playback = Playback(time.monotonic)  # dropped
+        elif event["type"] == "conversation.item.added":
             self._items.append(event["item"]["id"])
         return event
 
@@ -235,7 +244,9 @@ class Soak:
         if told == own:
             report.same_as_alone += 1
             return
-        report.other_than_alone += 1
+        differs = "words" if told.heard != own.heard else "answer"
+        kind = f"{'spoken' if question.pcm else 'written'}: {differs}"
+        report.other_than_alone[kind] = report.other_than_alone.get(kind, 0) + 1
         if told.answer and told.answer in {one.answer for one in others} - {own.answer}:
             report.leaks.append(f"{question.name}: answered {told.answer!r}")
 

@@ -305,6 +305,22 @@ def test_calls_and_failures_wait_for_the_sound_before_them():
         assert kinds(events)[-1] == "response.done"
 
 
+def test_the_rest_can_be_had_at_once_when_it_is_there():
+    one = spoken(lead_ms=80)
+    one.receive(*NOON[:2])
+    one.answer.hurry()
+    assert one.told() == []  # there may be more
+    one.receive(NOON[2])
+    one.answer.hold()
+    one.answer.hurry()
+    assert one.told() == []  # somebody speaks
+    one.answer.release()
+    one.answer.hurry()
+    events = one.told()
+    assert sound_ms(events) == pytest.approx(820)
+    assert kinds(events)[-1] == "response.done"
+
+
 def test_text_is_not_paced():
     one = spoken(lead_ms=80, output_modalities=["text"])
     assert kinds(one.receive(Said("a "), Said("b"), Finished()))[-1] == "response.done"

@@ -4,7 +4,7 @@ from llama_speech.service.answering import to_messages
 from llama_speech.service.items import Item, Part
 from llama_speech.service.outbox import Message, StartReply, StopReply
 from llama_speech.service.products import Finished, Said
-from tests.llama_speech.service.helpers import Driven, kinds
+from tests.llama_speech.service.helpers import Driven, kinds, sound
 
 TEXT = {"output_modalities": ["text"]}
 
@@ -162,3 +162,15 @@ def test_the_context_has_calls_and_results():
         Message("tool", "12:00"),
         Message("assistant", "It is noon."),
     ]
+
+
+def test_a_second_answer_can_be_asked_for_while_the_first_is_only_being_played():
+    driven = Driven(lead_ms=80)
+    driven.send("response.create")
+    driven.produce(Said("a b"), sound(3_000, (0, 900, 1)))
+    assert kinds(driven.send("response.create")) == ["error"]  # it is still being made
+    driven.produce(Finished())
+    shown = kinds(driven.send("response.create"))
+    assert "error" not in shown
+    assert shown[-1] == "response.created"
+    assert shown.index("response.done") < shown.index("response.created")

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from llama_speech.service import engine as engine_module
 from llama_speech.service.engine import EngineOptions, LocalEngine
 from llama_speech.service.outbox import Message, Recognize, StartReply
 from llama_speech.service.products import Failed, Finished, Said, Sound
@@ -101,6 +102,31 @@ def test_long_turns_are_cut(engine):
     text, error = recognize(engine, (rng.standard_normal(16_000 * 32) * 0.1).astype(np.float32))
     assert error is None
     assert len(text.split()) > 1
+
+
+def test_captions_wait_for_a_first_sound_and_interruptions_do_not(tiny_model, monkeypatch):
+    """The order in which the thread takes what it is asked for, one loop after the other."""
+    monkeypatch.setattr(engine_module, "_LONG_WAIT_S", 1_000.0)
+    engine = LocalEngine(tiny_model.parts.loaded, tiny_model.languages, ToneVoice())
+    engine.close()  # the thread: its steps are taken by hand
+    heard, products, audio = [], [], tone(300, 0.5)
+
+    def ask(name, urgent):
+        command = Recognize(1, audio, partial=True, urgent=urgent)
+        engine._partials.append((command, lambda text, error, speech=(): heard.append(name)))
+
+    command = StartReply(1, (Message("user", "hello"),), 50, True, listened=True)
+    engine.reply("s", command, products.append)
+    engine._take_steps()
+    engine._listen_and_begin()
+    ask("shown", False)
+    ask("may stop an answer", True)
+    engine._listen_and_begin()
+    engine._listen_and_begin()
+    assert heard == ["may stop an answer"]
+    command.marks.sound()
+    engine._listen_and_begin()
+    assert heard == ["may stop an answer", "shown"]
 
 
 @pytest.mark.parametrize("samples", [0, 1, 100])

@@ -14,6 +14,7 @@ import pytest
 
 import llama_speech
 from llama_speech.service.captions import WordCheck
+from llama_speech.service.config import ServiceConfig
 from llama_speech.service.hearing import TurnHearing
 from llama_speech.service.listening import CHECK_PREFIX_MS
 from llama_speech.service.metrics import Metrics
@@ -28,6 +29,7 @@ from tests.llama_speech.service.sounds import cough, mhm
 _log = logging.getLogger(__name__)
 SAMPLES = Path(__file__).resolve().parents[3] / "samples"
 CONFIG = TurnConfig(check_ms=128, interrupt_ms=832)
+_AUDIBLE = 0.1  # of the loudest sample
 _REST = np.random.default_rng(0).standard_normal(8_000).astype(np.float32) * 5e-4
 
 
@@ -37,11 +39,28 @@ def hearing():
     return TurnHearing(model.parts.loaded, model.languages, "ctc", Metrics())
 
 
+def windows_of(audio):
+    """Sound between two rests, and its windows."""
+    sound = np.concatenate([_REST, audio, _REST, _REST])
+    pcm = encode_samples(resample(sound, 16_000, 24_000), PCM)
+    return sound, Ear(PCM, load_voice_activity()).push(pcm)
+
+
+def held_after_ms(audio):
+    """From what can first be heard until the answer is held back; None if it is not."""
+    sound, windows = windows_of(audio)
+    onset = np.flatnonzero(np.abs(sound) > _AUDIBLE * np.abs(sound).max())[0] / 16
+    detector = TurnDetector(CONFIG)
+    for number, window in enumerate(windows, start=1):
+        if any(event.kind == "maybe" for event in detector.push(window, True)):
+            return number * 32 - onset
+    return None
+
+
 def interruption_ms(hearing, audio):
     """Speech heard before an answer is interrupted, in ms of sound; None if it is not."""
-    sound = np.concatenate([_REST, audio, _REST, _REST])
+    sound, windows = windows_of(audio)
     detector, check, found = TurnDetector(CONFIG), WordCheck(), []
-    windows = Ear(PCM, load_voice_activity()).push(encode_samples(resample(sound, 16_000, 24_000), PCM))
     for number, window in enumerate(windows, start=1):
         for event in detector.push(window, True):
             if event.kind == "maybe":
@@ -64,6 +83,17 @@ def spoken():
         lines = (Path(data) / name / "dev.jsonl").read_text(encoding="utf-8").splitlines()[:14]
         files += [Path(data) / name / json.loads(line)["audio"] for line in lines]
     return [load_audio(file, 16_000)[: 16_000 * 3] for file in files]
+
+
+def test_an_answer_falls_silent_soon_after_the_first_voice():
+    """The client plays what it has when sending is held: the lead at most."""
+    times = [ms for ms in map(held_after_ms, spoken()) if ms is not None]
+    hums = sum(held_after_ms(mhm(seed)) is not None for seed in range(5))
+    coughs = sum(held_after_ms(cough(seed)) is not None for seed in range(5))
+    silent = np.percentile(times, [25, 50, 75, 95]) + ServiceConfig().lead_ms
+    _log.info("silent at most %s ms after speech begins (25, 50, 75, 95 %%)", silent.round().tolist())
+    _log.info("held by %d of 5 hums and %d of 5 coughs", hums, coughs)
+    assert silent[1] <= 200
 
 
 @pytest.mark.bundle

@@ -13,13 +13,15 @@ from tests.llama_speech.service.soak import Question, Report, Soak, Told, questi
 
 def test_some_sessions_for_a_moment(server):
     minutes = float(os.environ.get("SOAK_MINUTES", "0.05"))
-    soak = Soak(server.url, Report(sessions=2 if minutes < 1 else 8, minutes=minutes), answer_tokens=12)
+    soak = Soak(server.url, Report(sessions=2 if minutes < 1 else 8, minutes=minutes), answer_tokens=6)
     report = asyncio.run(soak.run(os.getpid()))
     sys.stdout.write(json.dumps(asdict(report)) + "\n")
     assert report.lost == report.leaks == []
     assert report.turns >= 2
     assert report.good
     assert report.rss_mb[0][1] > 50
+    uninterrupted = report.turns - report.interrupted
+    assert report.same_as_alone + sum(report.other_than_alone.values()) == uninterrupted
 
 
 def test_every_session_has_its_own_questions():
@@ -49,7 +51,10 @@ def soak():
 def test_what_belongs_to_another_is_a_leak(soak, told, leaks):
     soak._check(Question("a"), told, answered=True)
     assert len(soak.report.leaks) == leaks
-    assert soak.report.same_as_alone == (1 if told == soak._alone["a"] else 0)
+    same = told == soak._alone["a"]
+    assert soak.report.same_as_alone == (1 if same else 0)
+    differs = "words" if told.heard == "i am b" else "answer"
+    assert soak.report.other_than_alone == ({} if same else {f"written: {differs}": 1})
 
 
 def test_growing_memory_is_not_good():

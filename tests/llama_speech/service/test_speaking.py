@@ -1,8 +1,11 @@
 import threading
+import time
+from functools import partial
 from typing import Any
 
 import pytest
 
+from llama_speech.service import speaking
 from llama_speech.service.products import Called, Failed, Finished, Said, Sound, SpokenMark
 from llama_speech.service.speaking import ReplyWriter, SpeakingThread
 from speech_core.events import TokenEvent
@@ -81,6 +84,46 @@ def test_sound_follows_text_and_the_end_comes_last():
 
 def test_a_stopped_answer_is_silent():
     assert len(spoken("a ", "b ", "c ", "d ", stop_after=2)) == 2
+
+
+def test_an_answer_that_is_listened_to_is_made_as_it_is_needed(monkeypatch):
+    """Four words of 0.2 s, of which 0.3 s are enough ahead; another answer is said meanwhile."""
+    monkeypatch.setattr(speaking, "_AHEAD_S", 0.3)
+    began, times = time.perf_counter(), {"listened": [], "read": []}
+    thread, done = SpeakingThread(), threading.Event()
+
+    def take(name, product):
+        times[name].append((time.perf_counter() - began, product))
+        if name == "listened" and isinstance(product, Finished):
+            done.set()
+
+    for name in times:
+        stream = ToneVoice().start("tone", 1.0)
+        writer = ReplyWriter(partial(take, name), (), stream, thread, listened=name == "listened")
+        for event in events("a ", "b ", "c ", "d ", "e "):
+            writer.said(event)
+        writer.ended("end", 1)
+    assert done.wait(20)
+    thread.close()
+    sounds = [at for at, product in times["listened"] if isinstance(product, Sound)]
+    assert len(sounds) == 5
+    assert all(at >= 0.2 * number - 0.3 for number, at in enumerate(sounds))
+    assert sounds[-1] >= 0.5
+    read = [at for at, product in times["read"] if isinstance(product, Finished)]
+    assert read[0] < times["listened"][-1][0]
+
+
+def test_what_is_queued_is_finished_when_the_thread_closes():
+    thread, products = SpeakingThread(), []
+    stream = ToneVoice().start("tone", 1.0)
+    writer = ReplyWriter(products.append, (), stream, thread, listened=True)
+    for event in events(*(["word "] * 40)):  # eight seconds
+        writer.said(event)
+    writer.ended("end", 1)
+    began = time.perf_counter()
+    thread.close()
+    assert time.perf_counter() - began < 5
+    assert isinstance(products[-1], Finished)
 
 
 def test_a_synthesis_that_fails_ends_only_its_answer():
