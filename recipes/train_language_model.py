@@ -1,16 +1,18 @@
 """Count a language model over the classes of a CTC head, for its beam search.
 
     python -m recipes.train_language_model --speech RUNS/ctc/export --llama CACHE/default-llama \
-        --texts DATA/english.txt --out RUNS/language_model
+        --texts DATA/reading/speech.txt DATA/reading/books.txt --times 4 1 --out RUNS/language_model
 
-One text a line, the more and the nearer to what will be said the better; lines that stand in `--leave-out`
-(texts of evaluation sets) are not counted. Smoothing: interpolated Kneser-Ney with one discount a length
-(speech_adapter/language_model.py). A minute of one core for 150,000 sentences.
+One text a line (`recipes.prepare_reading`), the more and the nearer to what will be said the better; those
+nearest may count several times. Lines that stand in `--leave-out` (texts of evaluation sets) are not counted.
+Smoothing: interpolated Kneser-Ney with one discount a length (speech_adapter/language_model.py). A minute of
+one core for 150,000 sentences.
 """
 
 import gzip
 import logging
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +41,7 @@ class RunConfig:
     speech: Path = option(Path(), "folder with the speech_adapter whose classes to count")
     llama: Path = option(Path(), "folder of its Llama")
     texts: tuple[Path, ...] = option((), "files with one text a line, plain or gzipped")
+    times: tuple[int, ...] = option((), "how often the texts of each file count (default: once)")
     leave_out: tuple[Path, ...] = option((), "files with texts that must not be counted")
     out: Path = option(Path(), "folder to write")
     order: int = option(5, "classes of the longest n-grams")
@@ -47,6 +50,8 @@ class RunConfig:
     def __post_init__(self) -> None:
         if self.order < 2 or self.least_count < 1:
             raise ConfigError("need order >= 2 and least_count >= 1")
+        if self.times and (len(self.times) != len(self.texts) or min(self.times) < 1):
+            raise ConfigError("need one number of times, at least 1, for each file of texts")
 
 
 def count(
@@ -159,12 +164,17 @@ def comparable(text: str) -> str:
 def build(config: RunConfig) -> LanguageModel:
     """Count the texts of a run."""
     left_out = {comparable(line) for line in read_lines(config.leave_out)}
-    texts = {line for line in read_lines(config.texts) if line.strip() and comparable(line) not in left_out}
+    times = config.times or (1,) * len(config.texts)
+    texts: Counter[str] = Counter()
+    for path, often in zip(config.texts, times, strict=True):
+        for line in set(read_lines([path])):
+            if line.strip() and comparable(line) not in left_out:
+                texts[line] += often
     model = load_speech_model(config.speech, config.llama)
     tokenizer = Tokenizer.from_file(str(config.llama / "tokenizer.json"))
     targets = CtcTargets(tokenizer, model.ctc.token_ids.tolist())
     logger.info("counting %d different texts", len(texts))
-    classes = (targets(text) for text in sorted(texts))
+    classes = (found for text in sorted(texts) for found in [targets(text)] * texts[text])
     return count(classes, targets.token_ids, config.order, config.least_count)
 
 
@@ -172,7 +182,11 @@ def train(config: RunConfig) -> None:
     """Count, and write the component with a record of what it was made from."""
     model = build(config)
     model.save(config.out)
-    record = {"method": "interpolated Kneser-Ney", "texts": [path.name for path in config.texts]}
+    record = {
+        "method": "interpolated Kneser-Ney",
+        "texts": [path.name for path in config.texts],
+        "times": list(config.times),
+    }
     write_json(
         config.out / "training.json", record | {"order": config.order, "least_count": config.least_count}
     )

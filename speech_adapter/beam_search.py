@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,8 +51,18 @@ class _Prefix:
         return _add(self.blank, self.spoken)
 
 
-def beam_search(log_probs: NDArray[np.float32], model: LanguageModel, options: BeamOptions) -> list[int]:
-    """The best text of one item as classes; log_probs (positions, 1 + vocabulary), blank first."""
+class Found(NamedTuple):
+    """A text as classes, and the natural logarithm of how likely it is by sound and language."""
+
+    numbers: list[int]
+    score: float
+
+
+def beam_search(log_probs: NDArray[np.float32], model: LanguageModel, options: BeamOptions) -> list[Found]:
+    """The best texts of one item, best first.
+
+    log_probs (positions, 1 + vocabulary), blank first.
+    """
     beams = [_Prefix(0, None, model.start(), 0.0, blank=0.0)]
     for row in log_probs:
         if row[0] > _SURE_BLANK:
@@ -59,9 +70,12 @@ def beam_search(log_probs: NDArray[np.float32], model: LanguageModel, options: B
                 one.blank, one.spoken = one.heard + float(row[0]), _NEVER
             continue
         beams = _advance(beams, row, model, options)
-    best, numbers = max(beams, key=_score), []
-    node: _Prefix | None = best
-    while node is not None and node.parent is not None:
+    return [Found(_numbers(one), _score(one)) for one in sorted(beams, key=_score, reverse=True)]
+
+
+def _numbers(prefix: _Prefix) -> list[int]:
+    numbers, node = [], prefix
+    while node.parent is not None:
         numbers.append(node.number)
         node = node.parent
     return numbers[::-1]

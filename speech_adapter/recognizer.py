@@ -1,14 +1,15 @@
 """Speech to text, in its own language or another: encoder, adapter, CTC draft, and the Llama that answers.
 
-The CTC head reads the whole segment at once; the Llama, told to repeat, checks that draft in a pass or a
-few (generation.py). What comes out is the Llama's greedy answer. A segment in which the CTC head hears
-nothing is empty and never reaches the Llama, so silence cannot be turned into words. A translation has no
-draft: the Llama is told to translate and decodes step by step.
+The CTC head reads the whole segment at once. Of the texts found the Llama helps to choose the draft
+(rescoring.py), and then, told to repeat, checks it in a pass or a few (generation.py). What comes out is the
+Llama's greedy answer. A segment in which the CTC head hears nothing is empty and never reaches the Llama, so
+silence cannot be turned into words. A translation has no draft: the Llama is told to translate and decodes
+step by step.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 
@@ -25,7 +26,8 @@ from speech_adapter.generation import Drafting, decode
 from speech_adapter.kv_cache import KeyValueCache
 from speech_adapter.language_model import LanguageModel
 from speech_adapter.prompts import Speech, Turn, recognition_turns, render, translation_turns
-from speech_adapter.sequence import InputSequence, build_sequence
+from speech_adapter.rescoring import LlamaReader, RescoringOptions
+from speech_adapter.sequence import InputSequence, batches_of_like_length, build_sequence
 from speech_adapter.stopping import StopRules, speech_token_limit
 from speech_adapter.token_times import Span, even_spans, peak_spans, token_spans
 from speech_adapter.tokenizer import ChatTokenizer
@@ -46,6 +48,7 @@ class RecognizerOptions:
     agreement: float = 0.0  # likeness of answer and draft, 0 to 1, below which the draft is kept; 0: never
     language_model: LanguageModel | None = None  # for the draft; without it the draft is greedy
     beam: BeamOptions = field(default_factory=BeamOptions)
+    rescoring: RescoringOptions = field(default_factory=RescoringOptions)  # of the beam's texts, by the Llama
 
 
 @dataclass(frozen=True)
@@ -100,8 +103,10 @@ class SpeechRecognizer:
         self._encoder, self._adapter, self._ctc = encoder.eval(), adapter.eval(), ctc.eval()
         self._engine, self._tokenizer = engine, tokenizer
         self._options = options or RecognizerOptions()
-        self._drafter = Drafter(ctc, self._options.language_model, self._options.beam)
+        chosen = self._options
+        self._drafter = Drafter(ctc, chosen.language_model, chosen.beam, chosen.rescoring)
         self._prompts: dict[tuple[_Task, str], tuple[KeyValueCache, list[int]]] = {}
+        self._readers: dict[str, LlamaReader] = {}
         self._texts: dict[int, str] = {}  # of single tokens
 
     @property
@@ -156,7 +161,8 @@ class SpeechRecognizer:
             raise InputError(f"mode is {mode!r}: use one of {', '.join(MODES)}")
         results: dict[int, Recognition] = {}
         for rows in self._encoder_batches(features):
-            heard = self._hear([features[row] for row in rows])
+            segments = [features[row] for row in rows]
+            heard = self._hear(segments, self._reader(language) if mode == "llama" else None)
             if mode == "llama":
                 said = self._ask_llama(heard, language, _TRANSCRIBE)
             else:
@@ -170,10 +176,10 @@ class SpeechRecognizer:
         for segment in features:
             if segment.dim() != 2 or segment.shape[1] != num_mels:
                 raise InputError(f"features have shape {tuple(segment.shape)}: give (frames, {num_mels})")
-        yield from _batches([len(segment) for segment in features], self._options.batch_frames)
+        yield from batches_of_like_length([len(segment) for segment in features], self._options.batch_frames)
 
-    def _hear(self, segments: list[Tensor]) -> list[Heard]:
-        """Encode segments as one padded batch and read the CTC head."""
+    def _hear(self, segments: list[Tensor], reader: LlamaReader | None = None) -> list[Heard]:
+        """Encode segments as one padded batch and read the CTC head; a reader helps to choose the drafts."""
         device = self._adapter.boundaries.device
         lengths = torch.tensor([len(segment) for segment in segments], device=device)
         padded = pad_sequence([segment.float() for segment in segments], batch_first=True).to(device)
@@ -190,7 +196,7 @@ class SpeechRecognizer:
                 len(segments[row]) / rate,
                 silence[row],
             )
-            for row, draft in enumerate(self._drafter(log_probs, positions))
+            for row, draft in enumerate(self._drafter(log_probs, positions, reader))
         ]
 
     @property
@@ -209,7 +215,7 @@ class SpeechRecognizer:
         spoken = [row for row, one in enumerate(heard) if one.draft.token_ids]
         prefix, suffix = self._prompt(language, task)
         longest = [len(heard[row].speech) + len(heard[row].draft.token_ids) + len(suffix) for row in spoken]
-        for chosen in _batches(longest, self._options.batch_positions):
+        for chosen in batches_of_like_length(longest, self._options.batch_positions):
             rows = [spoken[number] for number in chosen]
             answers = decode(
                 self._engine,
@@ -237,6 +243,16 @@ class SpeechRecognizer:
             output = self._engine.run(torch.tensor([before]), options=RunOptions(num_logits=0))
             self._prompts[task, language] = (output.cache, after)
         return self._prompts[task, language]
+
+    def _reader(self, language: str) -> LlamaReader | None:
+        """What tells how likely a text is as an answer; None where there is nothing to choose from."""
+        if self._options.language_model is None or self._options.rescoring.most_texts < 2:
+            return None
+        if language not in self._readers:
+            before, after = self._prompt(language, _TRANSCRIBE)
+            opening = self._engine.run(torch.tensor([after]), cache=before)
+            self._readers[language] = LlamaReader(self._engine, self._tokenizer, opening)
+        return self._readers[language]
 
     def _sequence(self, heard: Heard, suffix: list[int]) -> InputSequence:
         return build_sequence([Speech(heard.speech), suffix], self._engine.embed, self._adapter.boundaries)
@@ -278,18 +294,6 @@ def likeness(one: str, other: str) -> float:
     if not first and not second:
         return 1.0
     return SequenceMatcher(None, first, second, autojunk=False).ratio()
-
-
-def _batches(lengths: Sequence[int], limit: int) -> Iterator[list[int]]:
-    """Indices in batches of like length, each at most `limit` when padded, or a single item."""
-    batch: list[int] = []
-    for index in sorted(range(len(lengths)), key=lambda number: lengths[number]):
-        if batch and lengths[index] * (len(batch) + 1) > limit:
-            yield batch
-            batch = []
-        batch.append(index)
-    if batch:
-        yield batch
 
 
 def _no_speech_probs(log_probs: Tensor, positions: Tensor) -> list[float]:

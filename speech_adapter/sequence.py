@@ -6,7 +6,7 @@ the Llama's own token embeddings. In training only the answer and its end-of-tur
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -107,3 +107,15 @@ def answer_places(labels: Tensor) -> AnswerPlaces:
     """
     rows, before = (labels[:, 1:] != NO_LABEL).nonzero(as_tuple=True)
     return AnswerPlaces(rows, before, labels[rows, before + 1])
+
+
+def batches_of_like_length(lengths: Sequence[int], limit: int) -> Iterator[list[int]]:
+    """Indices in batches of like length, each at most `limit` when padded, or a single item."""
+    batch: list[int] = []
+    for index in sorted(range(len(lengths)), key=lambda number: lengths[number]):
+        if batch and lengths[index] * (len(batch) + 1) > limit:
+            yield batch
+            batch = []
+        batch.append(index)
+    if batch:
+        yield batch

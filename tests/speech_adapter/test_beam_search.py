@@ -49,20 +49,24 @@ def test_a_wide_search_finds_the_best_of_all_texts(model: LanguageModel, seed: i
         chance = math.exp(sum(float(log_probs[place, number]) for place, number in enumerate(path)))
         heard[collapsed(path)] = heard.get(collapsed(path), 0.0) + chance
     best = max(heard, key=lambda text: math.log(heard[text]) + written(model, text, WIDE))
-    assert tuple(beam_search(log_probs, model, WIDE)) == best
+    found = beam_search(log_probs, model, WIDE)
+    assert tuple(found[0].numbers) == best
+    scores = [math.log(heard[tuple(one.numbers)]) + written(model, tuple(one.numbers), WIDE) for one in found]
+    assert [one.score for one in found] == pytest.approx(scores, abs=0.05)  # a sure blank is taken as one
+    assert found == sorted(found, key=lambda one: -one.score)
 
 
 def test_language_decides_between_what_sounds_alike(model: LanguageModel) -> None:
     chances = np.array([[0.02, 0.94, 0.02, 0.02], [0.96, 0.02, 0.01, 0.01], [0.02, 0.02, 0.47, 0.49]])
     log_probs = np.log(chances).astype(np.float32)
-    assert beam_search(log_probs, model, BeamOptions(weight=0.0, bonus=0.0)) == [1, 3]
-    assert beam_search(log_probs, model, BeamOptions(weight=0.5, bonus=0.5)) == [1, 2]
+    assert beam_search(log_probs, model, BeamOptions(weight=0.0, bonus=0.0))[0].numbers == [1, 3]
+    assert beam_search(log_probs, model, BeamOptions(weight=0.5, bonus=0.5))[0].numbers == [1, 2]
 
 
 def test_silence_and_nothing_give_nothing(model: LanguageModel) -> None:
     silence = np.tile(np.log([[0.9999, 3e-5, 3e-5, 4e-5]]), (40, 1)).astype(np.float32)
-    assert beam_search(silence, model, BeamOptions()) == []
-    assert beam_search(silence[:0], model, BeamOptions()) == []
+    assert beam_search(silence, model, BeamOptions())[0].numbers == []
+    assert beam_search(silence[:0], model, BeamOptions())[0].numbers == []
 
 
 @settings(max_examples=30, deadline=None)

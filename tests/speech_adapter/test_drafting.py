@@ -7,6 +7,7 @@ from recipes.train_language_model import count
 from speech_adapter.beam_search import BeamOptions
 from speech_adapter.ctc import CtcHead
 from speech_adapter.drafting import Drafter
+from speech_adapter.rescoring import RescoringOptions
 from speech_core.errors import CheckpointError
 
 TOKENS = [5, 6, 7]
@@ -65,3 +66,24 @@ def test_where_nothing_is_heard_nothing_is_found(drafter: Drafter) -> None:
 def test_a_model_of_other_classes_is_refused(head: CtcHead) -> None:
     with pytest.raises(CheckpointError, match="another speech_adapter"):
         Drafter(head, count([[1, 2]], [5, 6], 2, 1), BeamOptions())
+
+
+def test_a_reader_decides_between_near_texts(head: CtcHead) -> None:
+    chances = torch.tensor([[[0.02, 0.94, 0.02, 0.02], [0.96, 0.02, 0.01, 0.01], [0.02, 0.02, 0.47, 0.49]]])
+    model = count([[1], [2], [3]], TOKENS, 2, 1)
+    drafter = Drafter(
+        head, model, BeamOptions(weight=0.0, bonus=0.0), RescoringOptions(weight=1.0, bonus=0.0)
+    )
+    seen = []
+
+    def reader(texts):
+        seen.extend(map(tuple, texts))
+        return [0.0 if text[-1] == 6 else -1.0 for text in texts]
+
+    lengths = torch.tensor([3])
+    assert drafter(chances.log(), lengths)[0].heard.token_ids == [5, 7]
+    assert drafter(chances.log(), lengths, reader)[0].heard.token_ids == [5, 6]
+    assert set(seen) == {(5, 6), (5, 7)}  # the others are more than the margin behind
+    sure = chances[:, :2].log()
+    assert drafter(sure, torch.tensor([2]), reader)[0].heard.token_ids == [5]
+    assert len(seen) == 2  # one text alone needs no reader

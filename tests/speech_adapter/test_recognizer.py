@@ -3,13 +3,16 @@
 import pytest
 import torch
 
+from recipes.train_language_model import count
 from speech_adapter.adapter import SpeechAdapter
+from speech_adapter.beam_search import BeamOptions
 from speech_adapter.config import ADAPTER_PRESETS, AdapterConfig
 from speech_adapter.ctc import CtcHead
 from speech_adapter.engine import TransformersEngine
 from speech_adapter.engine_fast import FastEngine
 from speech_adapter.prompts import Speech, recognition_turns, render
 from speech_adapter.recognizer import RecognizerOptions, SpeechRecognizer, likeness
+from speech_adapter.rescoring import RescoringOptions
 from speech_adapter.sequence import build_sequence
 from speech_adapter.stopping import speech_token_limit
 from speech_core.errors import InputError
@@ -187,3 +190,25 @@ def test_an_answer_unlike_the_draft_gives_way_to_it(recognizer, parts, llama_fol
     for draft, answer, one in zip(drafts, answers, kept, strict=True):
         assert one.text in (draft.text, answer.text)
         assert likeness(one.text, draft.text) == 1.0
+
+
+def test_the_llama_helps_to_choose_the_draft(parts, llama, tokenizer, features):
+    """Another draft than the beam's first where the Llama finds it likelier; alone and in a batch."""
+    ctc = parts[2]
+    classes = list(range(1, len(ctc.token_ids) + 1))
+    model = count([classes, classes[::-1]], ctc.token_ids.tolist(), 2, 1)
+    engine = TransformersEngine(llama)
+    beam = BeamOptions(weight=0.05, bonus=0.0)
+    heavy = RescoringOptions(weight=5.0, margin=50.0)
+    drafts = {}
+    for name, rescoring in (("none", RescoringOptions(most_texts=0)), ("llama", heavy)):
+        # the rail keeps the draft: the answers of random weights are nothing to compare
+        options = RecognizerOptions(agreement=1.1, language_model=model, beam=beam, rescoring=rescoring)
+        recognizer = make(parts, engine, tokenizer, options)
+        drafts[name] = recognizer.transcribe(features)
+        assert [one.text for one in recognizer.transcribe(features, mode="ctc")] == [
+            one.text for one in drafts["none"]
+        ]
+        for segment, together in zip(features, drafts[name], strict=True):
+            assert recognizer.transcribe([segment])[0].text == together.text
+    assert [one.text for one in drafts["llama"]] != [one.text for one in drafts["none"]]
