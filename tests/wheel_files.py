@@ -9,7 +9,7 @@ def write_wheel(folder: Path, name: str, members: Mapping[str, bytes], version: 
     """Write the smallest wheel pip takes; `members`: path in the wheel -> content."""
     info = f"{name}-{version}.dist-info"
     path = folder / f"{name}-{version}-py3-none-any.whl"
-    files = {
+    files: dict[str, bytes | str] = {
         **members,
         f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
