@@ -174,7 +174,7 @@ def _cell(runs: list[list[Point]], step: int, name: str) -> str:
 
 def _step_s(done: dict[Run, list[Point]]) -> float:
     """Seconds of one step, middle of the runs."""
-    return median(points[-1]["train_s"] / points[-1]["step"] for points in done.values())
+    return float(median(points[-1]["train_s"] / points[-1]["step"] for points in done.values()))
 
 
 def _draw(done: dict[Run, list[Point]], names: list[str], config: RunConfig) -> None:

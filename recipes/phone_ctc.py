@@ -85,7 +85,7 @@ class PhoneCtcHead(nn.Module):
 
     def _log_probs(self, encodings: Tensor) -> Tensor:
         """(batch, encodings, d_model) -> (batch, encodings * outputs, 1 + phones), the blank first."""
-        scores = self.project(encodings).float()
+        scores: Tensor = self.project(encodings).float()
         return scores.unflatten(-1, (self.outputs, -1)).flatten(1, 2).log_softmax(-1)
 
     def greedy(self, encodings: Tensor, lengths: Tensor) -> list[list[int]]:
