@@ -85,8 +85,9 @@ class PhoneCtcHead(nn.Module):
 
     def _log_probs(self, encodings: Tensor) -> Tensor:
         """(batch, encodings, d_model) -> (batch, encodings * outputs, 1 + phones), the blank first."""
-        scores: Tensor = self.project(encodings).float()
-        return scores.unflatten(-1, (self.outputs, -1)).flatten(1, 2).log_softmax(-1)
+        scores = self.project(encodings).float().unflatten(-1, (self.outputs, -1))
+        log_probs: Tensor = scores.flatten(1, 2).log_softmax(-1)
+        return log_probs
 
     def greedy(self, encodings: Tensor, lengths: Tensor) -> list[list[int]]:
         """Classes heard in each item: the best of every output, repeats and blanks left out."""

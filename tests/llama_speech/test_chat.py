@@ -141,7 +141,7 @@ def test_silence_and_broken_audio_name_their_place(tiny_model):
         tiny_model.chat(spoken({"type": "text", "text": "?"}, silence))
     with pytest.raises(AudioError, match=r"^nowhere\.wav: no such file$"):
         tiny_model.chat(spoken(audio_part(Path("nowhere.wav"))))
-    with pytest.raises(AudioError, match="^part 1 of message 1: is not audio"):
+    with pytest.raises(AudioError, match=r"^part 1 of message 1: is not audio"):
         tiny_model.chat(spoken(audio_part(b"no audio at all")))
 
 
