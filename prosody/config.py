@@ -1,6 +1,6 @@
 """Sizes of the prosody model, how far it looks, and the constants its quantities are normalised by.
 
-Source: arXiv 2407.21783, sections 8.1 to 8.3; what the paper leaves open is chosen as PAPER.md 5.8 and 6 say.
+Source: arXiv 2407.21783, sections 8.1 to 8.3; what the paper leaves open is our choice.
 """
 
 from dataclasses import dataclass, replace

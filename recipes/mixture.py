@@ -22,7 +22,7 @@ TASKS = ("recognition", "translation", "dialogue")
 
 @dataclass(frozen=True)
 class MixtureConfig:
-    """How often each task comes, as shares of what is drawn; PAPER.md, section 6, number 14."""
+    """How often each task comes, as shares of what is drawn; the paper does not say."""
 
     recognition_share: float = option(1.0, "share of recognition")
     translation_share: float = option(0.0, "share of translation")

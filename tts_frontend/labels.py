@@ -2,8 +2,8 @@
 
 Dynamic programming over what the rules can produce: a state is a TN token and a place in the spoken text; a
 step is a reading that starts at the token and whose words stand at the place. Of all sequences the cheapest
-is taken, where a reading costs by how much the rules' own choice is preferred to it. Source: PAPER.md 5.7
-(labels are inferred from pairs; what cannot be solved is left out).
+is taken, where a reading costs by how much the rules' own choice is preferred to it. What cannot
+be solved is left out.
 """
 
 import re

@@ -1,7 +1,7 @@
 """Written text cut into TN tokens by Unicode category, whole or as a stream; every character is in exactly
 one token.
 
-Source: PAPER.md 5.7 (tokens cut at changes of Unicode category; the grouping of categories is ours):
+Source: arXiv 2407.21783, 8.2 (tokens cut at changes of Unicode category; the grouping of categories is ours):
 letters with their marks form runs, decimal digits form runs, white space forms runs that a line end closes,
 and every other character stands alone, except that an emoji keeps its modifiers. A run longer than
 MAX_TOKEN_CHARS is cut, so that no token, and therefore no work on a token, depends on the length of the text.

@@ -2,8 +2,8 @@
 arrive.
 
 Both kinds of token divide the same bytes, so a group ends exactly where a Llama token and a TN token end at
-the same byte. Bytes and not characters, because a byte-level BPE may split a character over tokens. Source:
-PAPER.md 5.7 ("chunks": smallest groups closed under overlap).
+the same byte. Bytes and not characters, because a byte-level BPE may split a character over tokens. These are
+the chunks of arXiv 2407.21783, 8.2.
 """
 
 import codecs

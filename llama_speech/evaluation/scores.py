@@ -1,9 +1,9 @@
 """Word and character error rates over a corpus, with counts, intervals, significance and signatures.
 
 The only file that imports scoring libraries: jiwer for alignment, whisper-normalizer for Whisper's text
-normalisers. A rate is (S + D + I) / N with errors and reference words summed over the corpus first (PAPER.md
-5.9), never a mean of files. An empty reference stays in the set: every hypothesis word there is an insertion,
-and it adds nothing to N. When the whole set has N = 0 there is no rate (None), only counts.
+normalisers. A rate is (S + D + I) / N with errors and reference words summed over the corpus first, never
+a mean of files. An empty reference stays in the set: every hypothesis word there is an insertion, and it adds
+nothing to N. When the whole set has N = 0 there is no rate (None), only counts.
 """
 
 import multiprocessing

@@ -1,7 +1,7 @@
 """BLEU and chrF of translations, with intervals, significance and sacrebleu's signatures.
 
 Beside scores.py the only file that imports a scoring library. BLEU is corpus level on raw, cased text with
-the tokenizer 13a, and characters for targets without spaces between words (PAPER.md, 5.9).
+the tokenizer 13a, and characters for targets without spaces between words.
 """
 
 from collections.abc import Mapping, Sequence

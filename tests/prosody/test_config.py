@@ -17,7 +17,7 @@ def parameters(module) -> int:
 
 
 def test_the_paper_preset_has_the_papers_block():
-    """PAPER.md 2.2: self-attention 3.0M, phones 3.0M, Llama 8.6M, fully connected 1.5M; 16M a block."""
+    """Self-attention 3.0M, phones 3.0M, Llama 8.6M, fully connected 1.5M; 16M a block."""
     config = PRESETS["paper"]
     assert (config.num_heads, config.d_feedforward, config.d_llama) == (6, 864, 4096)
     with torch.device("meta"):

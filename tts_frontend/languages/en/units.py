@@ -14,7 +14,6 @@ MAGNITUDES = {
     "T": "trillion",
     "mm": "million",
 }
-MAGNITUDE_WORDS = ("hundred", "thousand", "million", "billion", "trillion", "quadrillion")
 
 # written: (one, many)
 _UNITS = """

@@ -8,9 +8,6 @@ from tts_frontend.languages.en import numbers as n
 TIMES = RuleSet("time")
 
 HALF = r"(?P<half>[aApP])\.? ?[mM]\b\.?"
-BEFORE_TIME = re.compile(
-    r"(?i:\b(?:at|by|until|till|from|to|around|about|after|before|since|past|approximately|alarm|and|–|-) ?)$"
-)
 SCORE_BEFORE = re.compile(
     r"(?i:\b(?:won|lost|beat|score|scored|ratio|odds|psalms?|genesis|matthew|mark|luke|john|exodus|"
     r"romans|verse|chapter|\d:\d+,)( of)? ?)$"
