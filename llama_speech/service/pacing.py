@@ -3,7 +3,8 @@
 Clients play what they were sent until `speech_started` tells them to drop it, which has to wait until speech
 is certain. So an answer is sent only a little ahead of its playback: when sending is held at the first voice
 of the user, the client falls silent after this lead. Too short a lead makes gaps where the way to the client
-is irregular; sound of the client shows how irregular it is, and the lead grows with that.
+is irregular; sound of the client shows how irregular it is, and the lead grows with that. A client that
+sends no sound cannot be heard interrupting, and has the longest lead.
 """
 
 from collections import deque
@@ -11,7 +12,7 @@ from collections.abc import Callable
 
 from llama_speech.service.products import Sound
 
-LONGEST_LEAD_MS = 500.0  # that an irregular way makes
+LONGEST_LEAD_MS = 500.0  # unless more is asked for
 _PIECES_MS = (20.0, 200.0)  # shortest and longest sound in one event
 _SHARE = 0.5  # of the lead that is sent at once
 _CLOSE_MS = 1.0
@@ -19,6 +20,7 @@ _REMEMBERED = 256  # messages with sound: five seconds of 20 ms each
 _LEAST = 25  # of them, before anything is concluded
 _REGULAR = 0.95  # share that is not later than the jitter
 _BREAK_S = 1.0  # sound that is so much later was not sent for a while
+_LISTENED_S = 2.0  # without sound after which the client's microphone is taken to be off
 
 
 class Playback:
@@ -51,13 +53,15 @@ class Pace:
     def __init__(self, lead_ms: float, clock: Callable[[], float]) -> None:
         self._least_ms, self._clock = lead_ms, clock
         self._sound_s = 0.0
+        self._last: float | None = None  # when sound came
         self._delays: deque[float] = deque(maxlen=_REMEMBERED)  # arrival against a steady stream
         self._lateness: deque[float] = deque(maxlen=_REMEMBERED)  # behind the quickest of those before
 
     def arrived(self, seconds: float) -> None:
         """Sound of the client, so long, came now."""
         self._sound_s += seconds
-        delay = self._clock() - self._sound_s
+        self._last = self._clock()
+        delay = self._last - self._sound_s
         late = delay - min(self._delays, default=delay)
         if late > _BREAK_S:
             self._delays.clear()
@@ -75,6 +79,8 @@ class Pace:
     @property
     def lead_ms(self) -> float:
         """Sound a client should have in store."""
+        if self._last is None or self._clock() - self._last > _LISTENED_S:
+            return max(LONGEST_LEAD_MS, self._least_ms)
         return max(min(self._least_ms + self.jitter_ms, LONGEST_LEAD_MS), self._least_ms)
 
     @property

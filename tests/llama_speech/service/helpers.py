@@ -60,6 +60,7 @@ class Driven:
         for _ in range(ms // 32):
             if passes:
                 self.clock.advance(0.032)
+            self.session.arrived(0.032)
             self.session.hear([Window(np.full(512, 0.1, dtype=np.float32), *kind)])
         return self.collect()
 

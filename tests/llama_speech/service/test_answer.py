@@ -33,8 +33,9 @@ class One:
 
     def __init__(self, conversation_id="conv_1", metadata=None, lead_ms=None, **settings):
         self.outbox, self.conversation, self.clock = Outbox(), Conversation(), FakeClock()
-        pace = None if lead_ms is None else Pace(lead_ms, self.clock)
-        options = AnswerOptions(merged(Settings(), settings), conversation_id, metadata, pace)
+        self.pace = None if lead_ms is None else Pace(lead_ms, self.clock)
+        self.listen(0.0)
+        options = AnswerOptions(merged(Settings(), settings), conversation_id, metadata, self.pace)
         self.answer = Answer(1, options, self.outbox, self.conversation, self.clock)
         self.answer.held = False
         self.checker = Checker()
@@ -45,14 +46,20 @@ class One:
             self.checker.see(event)
         return events
 
+    def listen(self, seconds):
+        """Time passes, in which the client sends sound."""
+        self.clock.advance(seconds)
+        if self.pace is not None:
+            self.pace.arrived(seconds)
+
     def play(self, ms):
         """Time passes, and the answer is looked at whenever it says it is due."""
         end, events = self.clock() + ms / 1000, []
         while self.answer.due_s is not None and self.clock() + self.answer.due_s <= end:
-            self.clock.advance(self.answer.due_s)
+            self.listen(self.answer.due_s)
             self.answer.advance()
             events += self.told()
-        self.clock.now_s = end
+        self.listen(end - self.clock())
         return events
 
     def receive(self, *products):

@@ -33,6 +33,7 @@ def test_silence_between_two_sounds_is_not_heard():
 def test_a_client_never_has_more_than_the_lead(pauses_ms):
     """Whenever more is sent, what is then in store is at most the lead, and at most one piece less."""
     clock, pace = FakeClock(), Pace(80, FakeClock())
+    pace.arrived(0.02)
     playback = Playback(clock)
     for pause_ms in pauses_ms:
         clock.advance(pause_ms / 1000)
@@ -80,6 +81,17 @@ def test_a_microphone_that_was_off_is_not_late():
         clock.advance(5.0 if number % 40 == 39 else 0.02)
         pace.arrived(0.02)
     assert pace.jitter_ms == pytest.approx(0)
+
+
+def test_a_client_that_sends_no_sound_cannot_interrupt():
+    clock = FakeClock()
+    pace = Pace(80, clock)
+    assert pace.lead_ms == LONGEST_LEAD_MS
+    pace.arrived(0.02)
+    assert pace.lead_ms == 80
+    clock.advance(2.1)
+    assert pace.lead_ms == LONGEST_LEAD_MS
+    assert Pace(600, clock).lead_ms == 600
 
 
 def test_the_lead_has_a_limit_unless_more_was_asked_for():

@@ -146,6 +146,7 @@ def test_sound_comes_at_the_pace_of_its_playback(tiny_engine, tiny_model, conver
         client_of(url).realtime.connect(model="m") as connection,
     ):
         message = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hello"}]}
+        append(connection, bytes(9_600))  # who sends no sound cannot interrupt, and is sent more
         connection.response.create(response={"conversation": conversation, "input": [message]})
         began, ahead_ms, sent_ms = 0.0, [], 0.0
         for event in connection:

@@ -1,4 +1,5 @@
 import argparse
+import json
 import subprocess
 import sys
 
@@ -6,7 +7,9 @@ import pytest
 
 from llama_speech.cli import serve
 from llama_speech.cli._options import UsageError
+from llama_speech.service import latency
 from speech_core.errors import ConfigError
+from tests.llama_speech.service.conftest import make_service
 
 
 def config_of(*arguments):
@@ -24,6 +27,28 @@ def test_options_win_over_the_environment(monkeypatch):
     assert (config.port, config.limits.max_sessions) == (9000, 2)
     assert config.origins == ("https://a.example", "https://b.example")
     assert (config.host, config.api_keys) == ("127.0.0.1", ())
+
+
+def test_the_lead_of_the_sound_is_an_option():
+    assert config_of().lead_ms == 80
+    assert config_of("--lead-ms", "200").lead_ms == 200
+    with pytest.raises(ConfigError, match="lead_ms is 0"):
+        config_of("--lead-ms", "0")
+
+
+def test_latencies_are_written_after_each_load(tiny_engine, tiny_model, tmp_path, monkeypatch, capsys):
+    """Questions of tones are no speech, so nobody answers: that is told, and soon."""
+    monkeypatch.setattr(latency, "_PATIENCE_S", 0.3)
+    parser = argparse.ArgumentParser()
+    serve.add_arguments(parser)
+    report = tmp_path / "report.json"
+    wanted = ["--sessions", "1,2", "--turns", "1", "--json", "--output", str(report)]
+    service = make_service(tiny_engine, tiny_model)
+    serve._check(service, parser.parse_args(wanted))
+    service.close()
+    assert report.read_text() == capsys.readouterr().out
+    loads = json.loads(report.read_text())["latency"]
+    assert [(one["sessions"], one["turns"], one["late"]) for one in loads] == [(1, 1, 1), (2, 2, 2)]
 
 
 def test_an_open_door_has_to_be_asked_for(tmp_path):
