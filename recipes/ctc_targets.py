@@ -73,17 +73,15 @@ class CtcTargets:
 
     def __call__(self, text: str) -> list[int]:
         """Classes of one text, white space squeezed; characters the head cannot write are left out."""
-        known = "".join(character for character in text if character.isspace() or self._is_known(character))
+        unknown = {letter for letter in set(text) if not (letter.isspace() or self._is_known(letter))}
+        known = "".join(letter for letter in text if letter not in unknown) if unknown else text
         ids = self.tokenizer.encode(" ".join(known.split()), add_special_tokens=False).ids
         return [number for token in ids for number in self._of_token(token)]
 
     def count(self, texts: Iterable[str]) -> Tensor:
         """How often each class occurs in some texts: (vocabulary,) int64."""
-        counts = torch.zeros(len(self.token_ids), dtype=torch.int64)
-        for text in texts:
-            for number in self(text):
-                counts[number - 1] += 1
-        return counts
+        numbers = torch.tensor([number - 1 for text in texts for number in self(text)], dtype=torch.int64)
+        return torch.bincount(numbers, minlength=len(self.token_ids))
 
     def _is_known(self, character: str) -> bool:
         """Whether every piece of a character is known; half of its bytes would be no character."""

@@ -281,8 +281,7 @@ def build(config: RunConfig) -> CtcTask:
     teacher = TeacherStates(cache) if config.teacher_weight else None
     batches.teacher = teacher
     model = CtcModel(speech, targets, small_units, config, teacher.dimensions if teacher else 0)
-    sources = [{"cache": path.name, "hours": round(FeatureCache([path]).hours, 2)} for path in config.caches]
-    return CtcTask(model, batches, held_out, config, sources)
+    return CtcTask(model, batches, held_out, config, cache.sources())
 
 
 def _targets(config: RunConfig, tokenizer: Tokenizer, cache: FeatureCache) -> tuple[list[int], Tokenizer]:

@@ -128,8 +128,7 @@ def build(config: RunConfig) -> PretrainTask:
         SpeechBatches.fixed(FeatureCache(config.held_out), config.batch_frames) if config.held_out else []
     )
     model = PretrainModel(BestRq(encoder, books, seed=config.loop.seed))
-    sources = [{"cache": path.name, "hours": round(FeatureCache([path]).hours, 2)} for path in config.caches]
-    return PretrainTask(model, batches, held_out, config, sources)
+    return PretrainTask(model, batches, held_out, config, cache.sources())
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -185,9 +185,8 @@ class FeatureCache:
     def directory_numbers(self) -> NDArray[np.int64]:
         """Which of `directories` every item lies in: (items,)."""
         numbers = {directory: number for number, directory in enumerate(self.directories)}
-        return np.array(
-            [numbers[self._shards[entry.shard].parent] for entry in self._entries], dtype=np.int64
-        )
+        of_shard = np.array([numbers[shard.parent] for shard in self._shards], dtype=np.int64)
+        return of_shard[np.array([entry.shard for entry in self._entries], dtype=np.int64)]
 
     @property
     def views(self) -> list[int]:
@@ -207,6 +206,15 @@ class FeatureCache:
     def hours(self) -> float:
         """Hours of sound in all items."""
         return float(self.lengths.sum()) / self.config.frame_rate_hz / 3600.0
+
+    def sources(self) -> list[dict[str, Any]]:
+        """Name and hours of sound of each of `directories`, for the record of a training."""
+        frames = np.bincount(self.directory_numbers, self.lengths, minlength=len(self.directories))
+        hours = frames / self.config.frame_rate_hz / 3600.0
+        return [
+            {"cache": directory.name, "hours": round(float(found), 2)}
+            for directory, found in zip(self.directories, hours, strict=True)
+        ]
 
     def record(self, index: int) -> dict[str, Any]:
         """The whole stored record of one item, read from disk: utterance, offset, frames, augment, view."""

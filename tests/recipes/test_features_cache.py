@@ -34,10 +34,13 @@ def test_items_come_back_in_order_from_several_directories(tmp_path):
     assert cache.directory_numbers.tolist() == [0, 0, 0, 0, 1]
     assert [got.augmented for got in cache] == [False, False, False, True, False]
     assert cache.hours == pytest.approx(60 / 360_000)
+    assert cache.sources() == [{"cache": "a", "hours": 0.0}, {"cache": "b", "hours": 0.0}]
     for index, got in enumerate(cache):
         assert np.array_equal(got.features, item(index).features)
         assert cache.utterance(index).extra == {"number": index}
     assert cache.record(3)["augment"] == ["noise"]
+    cache.lengths[:] = [360_000, 360_000, 360_000, 360_000, 180_000]
+    assert [source["hours"] for source in cache.sources()] == [4.0, 0.5]
 
 
 def test_features_are_mapped_not_loaded(tmp_path):
