@@ -42,8 +42,11 @@ async function main() {
   await page.fill("#text", "Are you still there?");
   await page.keyboard.press("Enter");
   const before = (await seen()).lines.filter(([kind]) => kind.startsWith("assistant")).length;
-  await page.waitForFunction((count) => document.querySelectorAll("#talk li.assistant").length > count
-    && !document.getElementById("stop-button").disabled, before, { timeout: 90_000 });
+  await page.waitForFunction((count) => {
+    const lines = [...document.querySelectorAll("#talk li.assistant")];
+    return lines.length > count && lines.at(-1).textContent.includes("word9") // the first words were heard by then
+      && !document.getElementById("stop-button").disabled;
+  }, before, { timeout: 90_000 });
   await page.keyboard.press("Escape");
   await until(() => !page.sound.sounding);
   report.stopped = await seen();
