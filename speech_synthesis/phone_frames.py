@@ -1,7 +1,8 @@
 """Phones with their prosody spread over frames: what the acoustic model reads.
 
-Each frame knows its phone, the ones before and after, how far into the phone it is, and lines through the
-requested pitch and power that bend in the middle of every phone. A phone's frames need the next phone.
+Each frame knows its phone, the ones before and after, how far into the phone it is, a curve of pitch whose
+mean over each voiced phone is the requested one, and a line through the requested powers that bends in the
+middle of every phone. A phone's frames need the next phone.
 """
 
 import math
@@ -33,7 +34,7 @@ class SpokenPhone(NamedTuple):
 class FrameInputs(NamedTuple):
     """Frames of one or more utterances: phones (..., 3) ids, numbers (..., NUM_NUMBERS), f0 and power (...).
 
-    f0, power: lines through the requested values, natural logarithms.
+    f0, power: lines through the requested values, natural logarithms, which the outputs are added to.
     """
 
     phones: Tensor
@@ -87,7 +88,8 @@ def spread(phones: Sequence[SpokenPhone | None], config: AcousticConfig) -> Fram
     size = lengths[owner - 1]
     share = (place + 0.5) / size
     before, here, after = table[owner - 1], table[owner], table[owner + 1]
-    f0, power = (_bent(share, before[:, i], here[:, i], after[:, i]) for i in (0, 1))
+    f0 = _pitch(share, size, *(part[:, [0, 2]] for part in (before, here, after)))
+    power = _bent(share, before[:, 1], here[:, 1], after[:, 1])
     numbers = torch.stack(
         [
             share,
@@ -118,3 +120,22 @@ def _row(phone: SpokenPhone | None, edge: SpokenPhone, config: AcousticConfig) -
 def _bent(share: Tensor, before: Tensor, here: Tensor, after: Tensor) -> Tensor:
     """A line from the middle of one phone to the middle of the next."""
     return here + torch.where(share < 0.5, (0.5 - share) * (before - here), (share - 0.5) * (after - here))
+
+
+def _pitch(share: Tensor, frames: Tensor, before: Tensor, here: Tensor, after: Tensor) -> Tensor:
+    """A parabola in each voiced phone, of the requested mean over its frames; neighbours meet half way.
+
+    share (frames,) and the phones (frames, 2): pitch and whether they are voiced. An unvoiced neighbour bends
+    nothing; an unvoiced phone has a line between its neighbours.
+    """
+    first, last = _edge(before, here), _edge(here, after)
+    bow = share * (1 - share) / (1 / 6 + 1 / (12 * frames**2))  # of mean 1 over the middles of so many frames
+    missing = here[:, 0] - (first + last) / 2
+    return first + share * (last - first) + here[:, 1] * missing * bow
+
+
+def _edge(left: Tensor, right: Tensor) -> Tensor:
+    """Pitch where two phones meet: the mean of the voiced ones, what is carried over where neither is."""
+    voiced = left[:, 1] + right[:, 1]
+    mean = (left.prod(-1) + right.prod(-1)) / voiced.clamp(min=1)
+    return torch.where(voiced > 0, mean, left[:, 0])

@@ -1,4 +1,5 @@
 import math
+import random
 
 import pytest
 import torch
@@ -47,8 +48,8 @@ def test_word_edges_are_marked():
     assert not reader.read(event("SIL")).is_first
 
 
-def phone(number, frames, log_f0=5.0, log_power=-6.0):
-    return SpokenPhone(number, frames, log_f0, True, log_power, False, False)
+def phone(number, frames, log_f0=5.0, log_power=-6.0, is_voiced=True):
+    return SpokenPhone(number, frames, log_f0, is_voiced, log_power, False, False)
 
 
 def test_frames_know_their_phones_and_places():
@@ -58,13 +59,36 @@ def test_frames_know_their_phones_and_places():
     torch.testing.assert_close(inputs.numbers[:, 0], torch.tensor([0.25, 0.75, 1 / 6, 0.5, 5 / 6]))
 
 
-def test_lines_pass_through_the_middles():
-    inputs = spread([None, phone(3, 5, 5.0, -8.0), phone(4, 5, 5.4, -4.0), None], CONFIG)
-    assert inputs.f0[[2, 7]].tolist() == pytest.approx([5.0, 5.4])
+def test_power_passes_through_the_middles():
+    inputs = spread([None, phone(3, 5, log_power=-8.0), phone(4, 5, log_power=-4.0), None], CONFIG)
     assert inputs.power[[2, 7]].tolist() == pytest.approx([-8.0, -4.0])
-    steps = inputs.f0.diff()
-    assert float(steps.min()) >= 0
-    assert float(steps.max()) < 0.1
+    assert float(inputs.power.diff().min()) >= 0
+    assert float(inputs.power.diff().max()) < 1.0
+
+
+def test_voiced_phones_have_the_requested_mean_pitch():
+    draw = random.Random(0)
+    phones = [
+        phone(n, draw.randint(1, 12), draw.uniform(4.6, 5.8), -6.0, draw.random() < 0.8) for n in range(60)
+    ]
+    inputs = spread([None, *phones, None], CONFIG)
+    pieces = inputs.f0.split([one.frames for one in phones])
+    for one, piece in zip(phones, pieces, strict=True):
+        if one.is_voiced:
+            assert float(piece.mean()) == pytest.approx(one.log_f0, abs=1e-5)
+
+
+def test_pitch_meets_the_next_phone_half_way():
+    inputs = spread([None, phone(3, 50, 5.0), phone(4, 50, 5.4), None], CONFIG)
+    assert inputs.f0[49:51].tolist() == pytest.approx([5.2, 5.2], abs=0.02)
+    assert float(inputs.f0.diff().abs().max()) < 0.03
+
+
+def test_unvoiced_neighbours_bend_nothing():
+    phones = [phone(2, 4, 5.0), phone(3, 4, 5.0, is_voiced=False), phone(4, 4, 5.4)]
+    inputs = spread([None, *phones, None], CONFIG)
+    assert inputs.f0[[*range(4), *range(8, 12)]].tolist() == pytest.approx([5.0] * 4 + [5.4] * 4)
+    assert inputs.f0[4:8].tolist() == pytest.approx([5.05, 5.15, 5.25, 5.35])
 
 
 def test_phones_may_be_spread_one_by_one():
