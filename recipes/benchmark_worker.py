@@ -104,7 +104,7 @@ def measure_training(task: TrainTask) -> dict[str, Any]:
     encoder = ENCODER_PRESETS[task.preset]
     best_rq = replace_codebooks(BEST_RQ_PRESETS[task.preset], task.codebooks_per_step)
     model = build_model(task.task, task.system, encoder, best_rq).train()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=True)
     generator = torch.Generator().manual_seed(0)
     features = torch.randn(task.batch, task.frames, encoder.features.num_mels, generator=generator)
     lengths = torch.full((task.batch,), task.frames)

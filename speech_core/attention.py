@@ -40,10 +40,10 @@ def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None
     """
     if query.device.type != "cpu" or query.dtype not in (torch.bfloat16, torch.float16):
         return functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-    scores = (query @ key.transpose(-1, -2)).float() * query.shape[-1] ** -0.5
+    scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
     if mask is not None:
-        scores = scores.masked_fill(~mask, torch.finfo(torch.float32).min)
-    heads: Tensor = scores.softmax(-1).to(value.dtype) @ value
+        scores.masked_fill_(~mask, torch.finfo(scores.dtype).min)
+    heads: Tensor = scores.float().softmax(-1).to(value.dtype) @ value
     return heads
 
 

@@ -28,10 +28,11 @@ class _TapByTap(torch.autograd.Function):
         gradient, wide = gradients[0].to(taps.dtype), padded.to(taps.dtype)
         total = gradient.shape[1]
         of_padded, of_taps = torch.zeros_like(wide), torch.empty_like(taps)
+        product = torch.empty_like(gradient)
         for number in range(len(taps)):
             seen = slice(number, number + total)
             of_padded[:, seen].addcmul_(gradient, taps[number])
-            of_taps[number] = (gradient * wide[:, seen]).sum((0, 1))
+            of_taps[number] = torch.mul(gradient, wide[:, seen], out=product).sum((0, 1))
         return of_padded.to(padded.dtype), of_taps
 
 

@@ -113,10 +113,10 @@ class ConformerLayer(nn.Module):
         self, x: Tensor, angles: Tensor, mask: Tensor, valid: Tensor, chunking: Chunking | None
     ) -> Tensor:
         """(batch, encodings, d_model) -> same."""
-        x = x + 0.5 * self.dropout(self.first(x))
+        x = torch.add(x, self.dropout(self.first(x)), alpha=0.5)
         x = x + self.dropout(self.attention(self.attention_norm(x), angles, mask))
         x = x + self.dropout(self.convolution(x, valid, chunking))
-        out: Tensor = self.norm(x + 0.5 * self.dropout(self.second(x)))
+        out: Tensor = self.norm(torch.add(x, self.dropout(self.second(x)), alpha=0.5))
         return out
 
     def step(
