@@ -5,7 +5,6 @@ newest one held back, since more sound may change it. The transcript of the whol
 was told, so that the pieces joined are the transcript.
 """
 
-import re
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 from itertools import takewhile
@@ -13,12 +12,6 @@ from itertools import takewhile
 FIRST_MS = 800  # of a turn before it is recognized the first time, ...
 _GROWTH = 1.25  # ... and how much longer it is each time after: all results cost a few times the last one
 _LEAST_MS = 600
-_SURE = 1.0  # results add up to it that make an interruption: by their most letters in a row, ...
-_WEIGHTS = ((3, 0.5), (2, 0.34))  # ... two with three letters, three with two, ...
-_MANY_LETTERS = 6  # ... or one with so many letters in all
-_SOUNDS = frozenset(
-    ("ah", "aha", "eh", "ehm", "er", "hm", "hmm", "huh", "mh", "mhm", "mm", "mmm", "oh", "uh", "uhm", "um")
-)
 _HELD_BACK = 1  # words at the end of what agrees
 
 
@@ -54,37 +47,6 @@ class Captions:
         delta = " ".join(words)[len(self.told) :]
         self.told += delta
         return delta
-
-
-class WordCheck:
-    """Are there words in what may be only a sound? Yes, when some results in a row have them, or one many.
-
-    A hum or a cough gives single letters, or now and then a short word that the next results do not confirm.
-    """
-
-    def __init__(self) -> None:
-        self.job: int | None = None  # of the result that is waited for
-        self._found = 0.0
-
-    def answered(self, text: str) -> bool:
-        """A result; whether words are certain now."""
-        self.job = None
-        longest = max(map(len, _words(text)), default=0)
-        weight = next((weight for letters, weight in _WEIGHTS if longest >= letters), 0.0)
-        if weight and sum(map(str.isalpha, text)) >= _MANY_LETTERS:
-            weight = _SURE
-        self._found = self._found + weight if weight else 0.0
-        return self._found >= _SURE
-
-
-def has_words(text: str) -> bool:
-    """Whether something is said: more than letters and the sounds of a listener."""
-    return bool(_words(text))
-
-
-def _words(text: str) -> list[str]:
-    """Words of two letters or more, and numbers, that are no sounds of a listener."""
-    return [word for word in re.findall(r"[^\W\d_]{2,}|\d+", text.lower()) if word not in _SOUNDS]
 
 
 def common_length(one: Sequence[object], other: Sequence[object]) -> int:

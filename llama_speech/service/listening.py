@@ -13,7 +13,8 @@ import numpy as np
 from llama_speech.segments import AudioBuffer
 from llama_speech.service.answer import Answer
 from llama_speech.service.answering import Answers, Request
-from llama_speech.service.captions import Captions, WordCheck
+from llama_speech.service.captions import Captions
+from llama_speech.service.interruption import CHECK_PREFIX_MS, Interruption
 from llama_speech.service.items import Conversation, Item, Part
 from llama_speech.service.outbox import JudgeTurn, Outbox, Recognize
 from llama_speech.service.settings import SemanticVad, ServerVad, Settings
@@ -26,7 +27,6 @@ from speech_core.pcm import Audio, float_to_pcm16
 SHORTEST_COMMIT_MS = 100
 LONGEST_BUFFER_S = 300
 _PREFIX_MS = 300
-CHECK_PREFIX_MS = 100  # more silence before a hum makes it "the" (test_interruption.py)
 _FINISHED = 0.2  # from this probability on words sound finished (chosen on dev data, RESULTS.md)
 _SHORT_WAIT_MS = 320  # silence after words that surely are
 
@@ -63,7 +63,7 @@ class Listener:
         self._unheard: dict[int, _Draft] = {}  # committed, waiting for their words, by job
         self._captions = Captions()
         self._captioning: int | None = None  # job of what was said so far
-        self._check = WordCheck()  # of speech during an answer
+        self._interruption = Interruption(answers)
         self._turn_item = ""
         self._turn_start = 0
         self._auto: str | None = None  # item that is answered when its words are known
@@ -152,8 +152,8 @@ class Listener:
         if job == self._captioning:
             self._captioned(text)
             return
-        if job == self._check.job:
-            for event in self._detector.confirm() if self._check.answered(text) else ():
+        if job == self._interruption.job:
+            for event in self._detector.confirm() if self._interruption.answered(text) else ():
                 self._on(event)
             return
         draft = self._unheard.pop(job, None)
@@ -197,12 +197,10 @@ class Listener:
             self._on(TurnEvent("ended", self._buffer.end))
 
     def let_go(self) -> None:
-        """Whatever held the answer back is over, or nothing more is heard of it."""
-        if self._answers.current is not None:
-            self._answers.current.release()
+        """Nothing more is heard of what held the answer back."""
+        self._interruption.let_go()
 
     def _on(self, event: TurnEvent) -> None:
-        current = self._answers.current
         if event.kind == "started":
             self._started(event.sample)
         elif event.kind == "paused":
@@ -213,12 +211,10 @@ class Listener:
             self._ended(event.sample)
         elif event.kind == "check":
             self._look_for_words(event.sample)
-        elif current is not None and self._interrupts:
-            if event.kind == "maybe":
-                self._check = WordCheck()
-                current.hold()
-            else:
-                current.release()
+        elif self._interrupts and event.kind == "maybe":
+            self._interruption.suspected()
+        elif self._interrupts:
+            self._interruption.let_go()
 
     @property
     def _interrupts(self) -> bool:
@@ -226,9 +222,9 @@ class Listener:
 
     def _look_for_words(self, sample: int) -> None:
         """Somebody speaks into an answer, from a sample on: words interrupt it."""
-        if self._check.job is None:
+        if self._interruption.job is None:
             start = max(sample - CHECK_PREFIX_MS * MODEL_RATE_HZ // 1000, self._buffer.start)
-            self._check.job = self._recognize(
+            self._interruption.job = self._recognize(
                 self._buffer.read(start, self._buffer.end), partial=True, urgent=True
             )
 

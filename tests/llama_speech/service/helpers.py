@@ -92,6 +92,11 @@ def sound(ms: int, *words: tuple[int, int, int], rate: int = 24_000) -> Sound:
     return Sound(np.full(ms * rate // 1000, 0.1, dtype=np.float32), rate, marks)
 
 
+def partials(driven: Driven) -> list[int]:
+    """Jobs of what was said so far."""
+    return [one.job for one in driven.commands if isinstance(one, Recognize) and one.partial]
+
+
 def kinds(events: list[dict[str, Any]]) -> list[str]:
     """Types of events."""
     return [event["type"] for event in events]

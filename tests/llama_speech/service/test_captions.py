@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from llama_speech.service.captions import FIRST_MS, Captions, WordCheck, common_length, has_words
+from llama_speech.service.captions import FIRST_MS, Captions, common_length
 
 
 def test_words_are_told_when_two_results_agree():
@@ -61,25 +61,3 @@ def test_results_become_rarer_as_a_turn_grows():
 def test_how_much_is_alike():
     assert common_length([1, 2, 3], [1, 2, 4, 5]) == 2
     assert common_length([], [1]) == 0
-
-
-@pytest.mark.parametrize("text", ["stop", "please H", "21", "No.", "sí"])
-def test_words_are_words(text):
-    assert has_words(text)
-
-
-@pytest.mark.parametrize("text", ["", "H", "a b", "Mhm.", "uh, HMM", "..."])
-def test_sounds_are_no_words(text):
-    assert not has_words(text)
-
-
-def test_words_are_certain_when_two_results_have_some():
-    check = WordCheck()
-    assert [check.answered(text) for text in ("stop", "H", "stop", "stop")] == [False, False, False, True]
-    assert WordCheck().answered("stop it")  # many letters
-    assert not WordCheck().answered("mhm uh hmm")
-
-
-def test_a_word_of_two_letters_has_to_be_heard_three_times():
-    check = WordCheck()
-    assert [check.answered("No.") for _ in range(3)] == [False, False, True]

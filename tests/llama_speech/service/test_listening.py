@@ -2,8 +2,7 @@ import pytest
 
 from llama_speech.service.outbox import Foresee, JudgeTurn, Message, Recognize, StartReply, StopReply
 from llama_speech.service.products import Finished, Said
-from llama_speech.service.turns import TurnConfig
-from tests.llama_speech.service.helpers import SILENCE, Driven, kinds, sound
+from tests.llama_speech.service.helpers import SILENCE, Driven, kinds, partials, sound
 
 TRANSCRIBED = {"audio": {"input": {"transcription": {"model": "whisper-1"}}}}
 
@@ -102,84 +101,6 @@ def test_two_turns_before_the_words_of_the_first_get_one_answer():
     driven.session.recognized(first, "first", None)
     driven.collect()
     assert [message.text for message in driven.last(StartReply).messages] == ["first", "and then"]
-
-
-def test_speech_interrupts_an_answer_and_its_sound():
-    driven = Driven()
-    driven.turn()
-    driven.produce(Said("It is noon."), sound(2_000, (0, 600, 2), (600, 1_200, 5), (1_200, 2_000, 11)))
-    events = driven.hear(640)
-    assert kinds(events)[0] == "input_audio_buffer.speech_started"
-    assert events[-1]["response"]["status_details"]["reason"] == "turn_detected"
-    assert "response.output_audio.delta" not in kinds(events)
-    assert driven.produce(sound(500), Finished()) == []
-
-
-def test_a_cough_only_holds_the_answer_back():
-    driven = Driven()
-    driven.turn()
-    driven.produce(Said("It is noon."), sound(500, (0, 400, 5)))
-    assert driven.hear(160) == []
-    assert driven.produce(sound(500, (400, 900, 11))) == []
-    events = driven.hear(160, SILENCE)
-    assert "response.output_audio.delta" in kinds(events)
-    assert "input_audio_buffer.speech_started" not in kinds(events)
-    assert driven.produce(Finished())[-1]["response"]["status"] == "completed"
-
-
-def held(**options):
-    """An answer that is held back by 160 ms of speech."""
-    driven = Driven(**options)
-    driven.turn()
-    driven.produce(Said("It is noon."), sound(500, (0, 400, 5)))
-    driven.hear(160)
-    assert driven.produce(sound(500, (400, 900, 11)), Finished()) == []
-    return driven
-
-
-@pytest.mark.parametrize(
-    "event",
-    [
-        {"type": "input_audio_buffer.clear"},
-        {"type": "input_audio_buffer.commit"},
-        {"type": "session.update", "session": {"audio": {"input": {"turn_detection": None}}}},
-    ],
-)
-def test_an_answer_goes_on_when_the_client_forgets_what_held_it(event):
-    driven = held()
-    driven.session.handle(event)
-    assert "response.done" in kinds(driven.collect())
-
-
-def test_an_answer_goes_on_when_the_microphone_is_switched_off():
-    driven = held()
-    driven.clock.advance(0.5)
-    driven.session.tick()
-    assert driven.collect() == []
-    driven.clock.advance(1.0)
-    driven.session.tick()
-    assert driven.collect()[-1]["response"]["status"] == "completed"
-
-
-def test_words_into_a_paced_answer_silence_it_before_they_are_known():
-    driven = Driven(lead_ms=80, turns=TurnConfig(check_ms=128, interrupt_ms=832))
-    driven.turn()
-    driven.produce(Said("It is noon."), sound(5_000, (0, 400, 5), (400, 900, 11)), Finished())
-    for _ in range(20):
-        driven.clock.advance(0.02)
-        driven.session.advance()
-    driven.collect()
-    assert driven.hear(96) == []
-    before = driven.session.answers.current.heard_ms
-    assert driven.hear(224) == []
-    assert driven.session.answers.current.heard_ms - before <= 80
-    events = driven.words("what about")
-    assert kinds(events)[0] == "input_audio_buffer.speech_started"
-    assert events[-1]["response"]["status_details"]["reason"] == "turn_detected"
-    assert "response.output_audio.delta" not in kinds(events)
-    (item,) = [item for item in driven.session.conversation if item.role == "assistant"]
-    assert item.parts[0].text == "It is"
-    assert item.parts[0].duration_ms < 700
 
 
 def test_a_client_that_interrupts_itself_is_left_to_it():
@@ -283,62 +204,6 @@ def test_words_of_an_item_that_was_deleted_do_no_harm(error):
     )
     driven.send("conversation.item.delete", item_id=item_id)
     assert driven.words("hello", error) == []
-
-
-def partials(driven):
-    """Jobs of what was said so far."""
-    return [one.job for one in driven.commands if isinstance(one, Recognize) and one.partial]
-
-
-def speaking_into_an_answer():
-    """A session whose answer is heard, as a server sets it up."""
-    driven = Driven(turns=TurnConfig(check_ms=160, interrupt_ms=832))
-    driven.turn()
-    driven.produce(Said("Noon has come."), sound(4_000, (0, 400, 4)))
-    return driven
-
-
-def test_words_interrupt_an_answer_once_they_are_certain():
-    driven, found = speaking_into_an_answer(), []
-    for _ in range(2):
-        while not partials(driven)[len(found) :]:
-            assert "input_audio_buffer.speech_started" not in kinds(driven.hear(32))
-        found.append(partials(driven)[-1])
-        driven.session.recognized(found[-1], "stop")
-    assert kinds(driven.collect())[0] == "input_audio_buffer.speech_started"
-    assert driven.session.answers.current.state == "over"
-
-
-def test_a_word_is_heard_even_if_it_ended_before_it_was_recognized():
-    driven = speaking_into_an_answer()
-    driven.hear(288)
-    driven.hear(160, SILENCE)
-    job = partials(driven)[-1]
-    driven.session.recognized(job, "stop")
-    assert driven.collect() == []  # one result is not enough, and no sound follows
-    driven = speaking_into_an_answer()
-    driven.hear(192)
-    driven.session.recognized(partials(driven)[-1], "stop")
-    driven.hear(96)
-    driven.hear(160, SILENCE)
-    driven.session.recognized(partials(driven)[-1], "stop")
-    assert "response.done" in kinds(driven.collect())
-
-
-@pytest.mark.parametrize("text", ["", "H", "mhm", "Mm, hmm."])
-def test_a_long_mhm_does_not_interrupt(text):
-    driven = speaking_into_an_answer()
-    for _ in range(25):  # 800 ms
-        assert driven.hear(32) == []
-        for job in partials(driven)[-1:]:
-            driven.session.recognized(job, text)
-    assert "input_audio_buffer.speech_started" not in kinds(driven.hear(320, SILENCE))
-    assert driven.session.answers.current.running
-
-
-def test_sound_that_does_not_end_interrupts_all_the_same():
-    driven = speaking_into_an_answer()
-    assert "response.done" in kinds(driven.hear(864))
 
 
 def test_a_transcript_grows_while_the_user_speaks():

@@ -1,0 +1,70 @@
+"""Somebody speaks into an answer: it is held back, words are looked for, and it goes on or stops.
+
+Holding takes little, since what is only a sound then makes a short silence; stopping takes words.
+"""
+
+import re
+
+from llama_speech.service.answering import Answers
+
+CHECK_PREFIX_MS = 100  # more silence before a hum makes it "the" (test_interruption.py)
+_SURE = 1.0  # results add up to it that make an interruption: by their most letters in a row, ...
+_WEIGHTS = ((3, 0.5), (2, 0.34))  # ... two with three letters, three with two, ...
+_MANY_LETTERS = 6  # ... or one with so many letters in all
+_SOUNDS = frozenset(
+    ("ah", "aha", "eh", "ehm", "er", "hm", "hmm", "huh", "mh", "mhm", "mm", "mmm", "oh", "uh", "uhm", "um")
+)
+
+
+class Interruption:
+    """What may become one. `job` is the result of the recognizer that is waited for."""
+
+    def __init__(self, answers: Answers) -> None:
+        self._answers = answers
+        self._check = WordCheck()
+        self.job: int | None = None
+
+    def suspected(self) -> None:
+        """Somebody speaks: nothing more of the answer is told for now."""
+        self._check, self.job = WordCheck(), None
+        if self._answers.current is not None:
+            self._answers.current.hold()
+
+    def let_go(self) -> None:
+        """Whatever held the answer back is over, or nothing more is heard of it."""
+        if self._answers.current is not None:
+            self._answers.current.release()
+
+    def answered(self, text: str) -> bool:
+        """The result that was waited for; whether words are certain now."""
+        self.job = None
+        return self._check.answered(text)
+
+
+class WordCheck:
+    """Are there words in what may be only a sound? Yes, when some results in a row have them, or one many.
+
+    A hum or a cough gives single letters, or now and then a short word that the next results do not confirm.
+    """
+
+    def __init__(self) -> None:
+        self._found = 0.0
+
+    def answered(self, text: str) -> bool:
+        """A result; whether words are certain now."""
+        longest = max(map(len, _words(text)), default=0)
+        weight = next((weight for letters, weight in _WEIGHTS if longest >= letters), 0.0)
+        if weight and sum(map(str.isalpha, text)) >= _MANY_LETTERS:
+            weight = _SURE
+        self._found = self._found + weight if weight else 0.0
+        return self._found >= _SURE
+
+
+def has_words(text: str) -> bool:
+    """Whether something is said: more than letters and the sounds of a listener."""
+    return bool(_words(text))
+
+
+def _words(text: str) -> list[str]:
+    """Words of two letters or more, and numbers, that are no sounds of a listener."""
+    return [word for word in re.findall(r"[^\W\d_]{2,}|\d+", text.lower()) if word not in _SOUNDS]
