@@ -8,6 +8,7 @@ from llama_speech.service.protocol import JsonObject
 from llama_speech.service.session import Session
 from llama_speech.service.timing import Marks, TurnSeen, turn_times
 
+_REMEMBERED = 16  # answers that may still sound for the first time
 _SUSPECT_S = 0.192  # silence after which a pause is noticed (turns.TurnConfig)
 
 
@@ -26,6 +27,8 @@ class TurnWatch:
             self._heard = command.marks
         elif isinstance(command, StartReply):
             self._replies[command.generation] = (self._heard, command.marks)
+            if len(self._replies) > _REMEMBERED:  # those that came to their end
+                self._replies.pop(next(iter(self._replies)))
         elif isinstance(command, StopReply):
             self._replies.pop(command.generation, None)
 
