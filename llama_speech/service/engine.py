@@ -20,6 +20,7 @@ from llama_speech.service.captions import common_length
 from llama_speech.service.hearing import Heard, Turn, TurnHearing
 from llama_speech.service.metrics import Metrics
 from llama_speech.service.outbox import Message, Recognize, StartReply
+from llama_speech.service.partials import Partials
 from llama_speech.service.products import Product, Sound
 from llama_speech.service.prompting import Prompt, build_prompt
 from llama_speech.service.speaking import ReplyWriter, SpeakingThread, Voice
@@ -28,6 +29,7 @@ from speech_core.errors import BundleError, InputError, SpeechError
 
 _log = logging.getLogger(__name__)
 _LONG_WAIT_S = 2.0  # for a first sound, after which captions are made all the same
+_SOON_S = 0.02  # how long captions that have to wait let the thread rest
 
 
 class Reply(Protocol):
@@ -128,7 +130,7 @@ class LocalEngine:
         self._steps: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._hear = TurnHearing(model, languages, self._options.recognition, self._metrics)
         self._turns: list[Turn] = []
-        self._partials: list[Turn] = []  # what was said so far; when nobody waits for more
+        self._partials = Partials()  # what was said so far; when nobody waits for more
         self._waiting: list[_Running] = []
         self._begun: list[_Running] = []  # whose first sound is waited for
         self._speaking = SpeakingThread() if voice is not None else None
@@ -145,8 +147,8 @@ class LocalEngine:
         if len(self._turns) >= self._options.max_waiting:
             heard("", "the server is busy")
             return
-        queue_of = self._partials if command.partial else self._turns
-        self._steps.put(lambda: queue_of.append((command, heard)))
+        add = self._partials.add if command.partial else self._turns.append
+        self._steps.put(lambda: add((command, heard)))
 
     def judge(self, text: str, judged: Callable[[float], None]) -> None:
         """See Engine."""
@@ -209,10 +211,9 @@ class LocalEngine:
     def _hear_partials(self) -> None:
         """What may interrupt an answer; what is only shown when nobody waits for the first sound of one."""
         self._begun = [running for running in self._begun if running.awaited]
-        for number, (command, _) in enumerate(self._partials):
-            if command.urgent or not self._begun:
-                self._hear([self._partials.pop(number)], self._options.language)
-                return
+        turn = self._partials.take(urgent_only=bool(self._begun))
+        if turn is not None:
+            self._hear([turn], self._options.language)
 
     def _decode(self) -> None:
         """A token of every answer; if that fails, those answers fail, and those that come later are made."""
@@ -226,10 +227,11 @@ class LocalEngine:
 
     def _take_steps(self) -> bool:
         """Take what others asked for, waiting if there is nothing to do; False at the end."""
-        idle = not (self._turns or self._partials or self._waiting or self._batch.size)
+        idle = not (self._turns or self._waiting or self._batch.size)
+        pause_s = None if not self._partials else _SOON_S if self._begun else 0.0
         while True:
             try:
-                step = self._steps.get(block=idle)
+                step = self._steps.get(block=idle, timeout=pause_s)
             except queue.Empty:
                 return True
             if step is None:

@@ -179,7 +179,7 @@ class Listener:
     def _captioned(self, text: str) -> None:
         """The words so far; once the turn pauses its own words are waited for."""
         self._captioning = None
-        if self.in_turn and not self._detector.paused:
+        if text and self.in_turn and not self._detector.paused:
             self._transcripts.delta(self._turn_item, self._captions.heard(text))
 
     def judged(self, job: int, finished: float) -> None:

@@ -113,7 +113,7 @@ def test_captions_wait_for_a_first_sound_and_interruptions_do_not(tiny_model, mo
 
     def ask(name, urgent):
         command = Recognize(1, audio, partial=True, urgent=urgent)
-        engine._partials.append((command, lambda text, error, speech=(): heard.append(name)))
+        engine._partials.add((command, lambda text, error, speech=(): heard.append(name)))
 
     command = StartReply(1, (Message("user", "hello"),), 50, True, listened=True)
     engine.reply("s", command, products.append)
