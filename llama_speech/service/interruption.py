@@ -8,11 +8,31 @@ import re
 from llama_speech.service.answering import Answers
 
 CHECK_PREFIX_MS = 100  # more silence before a hum makes it "the" (test_interruption.py)
-_SURE = 1.0  # results add up to it that make an interruption: by their most letters in a row, ...
+_SURE = (
+    1.0  # results that begin alike add up to it and make an interruption: by their most letters in a row, ...
+)
 _WEIGHTS = ((3, 0.5), (2, 0.34))  # ... two with three letters, three with two, ...
 _MANY_LETTERS = 6  # ... or one with so many letters in all
 _SOUNDS = frozenset(
-    ("ah", "aha", "eh", "ehm", "er", "hm", "hmm", "huh", "mh", "mhm", "mm", "mmm", "oh", "uh", "uhm", "um")
+    (
+        "ah",
+        "aha",
+        "eh",
+        "ehm",
+        "er",
+        "hm",
+        "hmm",
+        "huh",
+        "mh",
+        "mhm",
+        "mm",
+        "mmm",
+        "oh",
+        "uh",
+        "uhm",
+        "um",
+        "wh",
+    )
 )
 
 
@@ -42,21 +62,25 @@ class Interruption:
 
 
 class WordCheck:
-    """Are there words in what may be only a sound? Yes, when some results in a row have them, or one many.
+    """Are there words in what may be only a sound? Yes, when results in a row begin alike, or one has many.
 
-    A hum or a cough gives single letters, or now and then a short word that the next results do not confirm.
+    A hum or a cough gives single letters, or short words that the next results do not confirm.
     """
 
     def __init__(self) -> None:
-        self._found = 0.0
+        self._found, self._first = 0.0, ""
 
     def answered(self, text: str) -> bool:
         """A result; whether words are certain now."""
-        longest = max(map(len, _words(text)), default=0)
+        words = _words(text)
+        longest = max(map(len, words), default=0)
         weight = next((weight for letters, weight in _WEIGHTS if longest >= letters), 0.0)
         if weight and sum(map(str.isalpha, text)) >= _MANY_LETTERS:
             weight = _SURE
-        self._found = self._found + weight if weight else 0.0
+        first = words[0] if words else ""
+        alike = first.startswith(self._first) or self._first.startswith(first)
+        self._found = weight + (self._found if alike and first else 0.0)
+        self._first = first
         return self._found >= _SURE
 
 

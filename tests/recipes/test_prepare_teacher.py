@@ -8,7 +8,6 @@ from recipes.data.features_cache import CacheItem, FeatureCache, FeatureCacheWri
 from recipes.data.manifests import Utterance
 from recipes.data.teacher_states import TeacherConfig, TeacherStates, shard_path, state_counts
 from recipes.prepare_teacher import stretch
-from speech_core.errors import ConfigError, InputError
 from speech_encoder.config import FeatureConfig
 from tests.speech_data import spoken, tone_words, write_cache
 from tests.whisper_model import write_whisper
@@ -64,7 +63,7 @@ def test_another_teacher_is_refused_and_no_cache_is_an_error(whisper, tmp_path):
     folder = write_cache(tmp_path / "words", spoken(["a"]))
     teach(whisper, folder)
     other = write_whisper(tmp_path / "other", seed=1)
-    with pytest.raises(ConfigError, match="has states of whisper"):
+    with pytest.raises(SystemExit, match="has states of whisper"):
         teach(other, folder)
-    with pytest.raises(InputError, match="--caches"):
+    with pytest.raises(SystemExit, match="--caches"):
         teach(whisper)

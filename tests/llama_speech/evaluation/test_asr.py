@@ -94,7 +94,7 @@ def test_times_and_audio(result):
 def test_sets_are_pooled_by_errors_not_by_rates(small_set, good, tmp_path):
     one = read_set(small_set)
     other = read_set(small_set, limit=1)
-    other = type(other)("other", other.manifest, other.items, other.dropped)
+    other = replace(other, name="other")
     found = evaluate_asr([one, other], [good], AsrConfig(tmp_path / "cache"))
     assert found.pooled["command:good"].rate == 1 / 14
     assert found.pooled["command:good"].items == 4

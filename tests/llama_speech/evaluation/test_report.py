@@ -1,7 +1,7 @@
 """Reports hold every item and score, and the tables say what the numbers say."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -21,7 +21,7 @@ from llama_speech.evaluation.scores import BootstrapConfig, Comparison
 @pytest.fixture
 def result(small_set, good, bad, tmp_path):
     one, other = read_set(small_set), read_set(small_set, limit=2)
-    other = type(other)("other", other.manifest, other.items, other.dropped)
+    other = replace(other, name="other")
     config = AsrConfig(tmp_path / "cache", bootstrap=BootstrapConfig(resamples=100))
     found = evaluate_asr([one, other], [good, bad], config)
     found.no_speech.append(NoSpeechResult("silence", "command:good", 600.0, 2, "uh noise", None))
