@@ -173,8 +173,8 @@ def _cell(runs: list[list[Point]], step: int, name: str) -> str:
 
 
 def _step_s(done: dict[Run, list[Point]]) -> float:
-    """Seconds of one step, middle of the runs."""
-    return float(median(points[-1]["train_s"] / points[-1]["step"] for points in done.values()))
+    """Seconds of one step, middle of the runs; times are kept to a tenth, so none is less than half of it."""
+    return float(median(max(points[-1]["train_s"], 0.05) / points[-1]["step"] for points in done.values()))
 
 
 def _draw(done: dict[Run, list[Point]], names: list[str], config: RunConfig) -> None:
