@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -222,20 +222,21 @@ class CtcTask:
 
         With its loss per token over all of them, and the errors in phones where those are learned.
         """
+        trained = cast(CtcModel, model)
         metrics: Metrics = {}
         everything = np.zeros((0, 4), dtype=np.int64)
         losses: list[float] = []
         for name, batches in self.held_out.items():
-            wanted, got = self._transcribe(model.speech, batches, losses)  # type: ignore[arg-type]
+            wanted, got = self._transcribe(trained.speech, batches, losses)
             counts = count_edits(prepare_texts(wanted, Metric()), prepare_texts(got, Metric()))
             metrics[f"wer_{name}"] = 100 * (error_rate(counts) or 0.0)
             everything = np.concatenate([everything, counts])
         if self.held_out:
             metrics["wer"] = 100 * (error_rate(everything) or 0.0)
             metrics["held_out_ctc_loss"] = training_loop.mean_of_numbers(losses)
-            if self.model.dictionary:
-                known = (model.speech.encoder, model.spoken_phones, self.model.dictionary)  # type: ignore[union-attr]
-                metrics |= phone_figures(*known, chain(*self.held_out.values()))  # type: ignore[arg-type]
+            if trained.dictionary is not None and trained.spoken_phones is not None:
+                parts = (trained.speech.encoder, trained.spoken_phones, trained.dictionary)
+                metrics |= phone_figures(*parts, chain(*self.held_out.values()))
         return metrics
 
     def _transcribe(
@@ -263,7 +264,7 @@ class CtcTask:
         record = {**training, "method": method, "sources": self.sources}
         if self.config.init:
             record["earlier"] = stages_of(self.config.init)
-        save_speech_model(folder, model.speech, record)  # type: ignore[arg-type]
+        save_speech_model(folder, cast(CtcModel, model).speech, record)
 
 
 def build(config: RunConfig) -> CtcTask:
