@@ -100,6 +100,7 @@ class RunConfig:
     )
     dictionary_weight: float = option(1.0, "weight of these phones")
     spec_augment: bool = option(True, "mask bands and times of the features")
+    spec_augment_size: float = option(1.0, "widths of these masks over the usual ones, 0 to 1")
     chunk_share: float = option(0.4, "share of batches encoded in random blocks, for live use")
     encoder_rate: float = option(1.0, "learning rate of the encoder over that of the rest")
 
@@ -145,7 +146,8 @@ class CtcModel(nn.Module):
         lengths = batch.lengths.to(encoder.feature_mean.device)
         features = encoder.normalise(batch.features.to(lengths.device))
         if self.config.spec_augment:
-            features = spec_augment(features, lengths, SpecAugmentConfig(), generator)
+            masks = SpecAugmentConfig.of_size(self.config.spec_augment_size)
+            features = spec_augment(features, lengths, masks, generator)
         chunking = random_chunking(self.config.chunk_share, self.speech.adapter.config.stride, generator)
         encodings, encoding_lengths = encoder.encode(features, lengths, chunking)
         embeds, positions = self.speech.adapter(encodings, encoding_lengths, chunking)

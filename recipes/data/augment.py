@@ -6,7 +6,7 @@ on normalised features inside the training loop, with the length of each item.
 Source: speed perturbation, Ko et al. 2015; SpecAugment, arXiv 1904.08779, adaptive sizes arXiv 1912.05533.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -215,6 +215,16 @@ class SpecAugmentConfig:
             raise ConfigError("sizes of SpecAugment must not be negative")
         if not 0.0 <= self.max_time_share <= 1.0:
             raise ConfigError(f"max_time_share is {self.max_time_share}, it must be in [0, 1]")
+
+    @classmethod
+    def of_size(cls, size: float) -> "SpecAugmentConfig":
+        """The usual masks, at most so many times as wide: for short runs, which full ones only slow."""
+        if not 0.0 <= size <= 1.0:
+            raise ConfigError(f"the size of the masks is {size}, it must be in [0, 1]")
+        usual = cls()
+        return replace(
+            usual, max_mels=round(usual.max_mels * size), max_time_share=usual.max_time_share * size
+        )
 
 
 def spec_augment(

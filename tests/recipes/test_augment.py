@@ -167,6 +167,19 @@ def test_spec_augment_does_not_depend_on_padding():
     assert torch.equal(short, long[:, :300])
 
 
+def test_smaller_masks_hide_less():
+    features, lengths = torch.ones(8, 500, 80), torch.full((8,), 500)
+    hidden = [
+        float((spec_augment(features, lengths, config, torch.Generator().manual_seed(7)) == 0).float().mean())
+        for config in (SpecAugmentConfig.of_size(size) for size in (0.0, 0.3, 1.0))
+    ]
+    assert hidden[0] == 0.0
+    assert 0.02 < hidden[1] < 0.5 * hidden[2]
+    assert SpecAugmentConfig.of_size(1.0) == SpecAugmentConfig()
+    with pytest.raises(ConfigError, match=r"in \[0, 1\]"):
+        SpecAugmentConfig.of_size(1.5)
+
+
 def test_spec_augment_switched_off_is_a_copy():
     features = random_features(1, 50)
     out = spec_augment(features, torch.tensor([50]), SpecAugmentConfig(num_mel_masks=0, max_time_masks=0))
