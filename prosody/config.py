@@ -85,16 +85,6 @@ class ProsodyConfig:
         """Whether it attends to the Llama's tokens and states."""
         return self.d_llama > 0
 
-    @property
-    def is_streaming(self) -> bool:
-        """Whether phones come out before the text has ended."""
-        return self.phone_lookahead < UNLIMITED and self.group_lookahead < UNLIMITED
-
-    @property
-    def delay_phones(self) -> int:
-        """Phones after a phone that must be known before all of its quantities are chosen."""
-        return self.phone_lookahead + len(QUANTITIES) - 1
-
 
 def full_context(config: ProsodyConfig) -> ProsodyConfig:
     """The same sizes, but all of a text in view: no streaming."""

@@ -97,15 +97,6 @@ class ProsodyStream:
         start = StreamState(model.init_state(), torch.zeros(1, D_CHOSEN, device=device))
         self.state = start if state is None else state
 
-    @property
-    def lookahead_phones(self) -> int:
-        """Phones after a phone that must have come before it comes out."""
-        return self.model.config.delay_phones
-
-    def fork(self) -> "ProsodyStream":
-        """A stream that goes on from here on its own."""
-        return ProsodyStream(self.model, self.options, self.state)
-
     def push(self, chunk: PhoneGroup | Sequence[PhoneGroup]) -> list[ProsodyEvent]:
         """Phones now decided. Raises StreamClosedError after `flush`, InputError for unknown phones."""
         if self.state.closed:

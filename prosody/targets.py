@@ -5,21 +5,16 @@ logarithm relative to full scale. Normalised values have mean 0 and deviation 1 
 """
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from prosody.config import QUANTITIES, ProsodyConfig
 from prosody.distributions import Mixture
 from speech_core.errors import InputError
 
-MIN_VOICED_SHARE = 0.3  # of its frames, for a phone to have an F0
 _NO_EDGE = -1e4  # far below every normalised value, and finite, so that gradients are
-
-Floats = NDArray[np.floating[Any]]
 
 
 class Targets(NamedTuple):
@@ -27,44 +22,6 @@ class Targets(NamedTuple):
 
     values: Tensor
     voiced: Tensor
-
-
-def phone_targets(
-    durations_frames: NDArray[np.integer[Any]], f0_hz: Floats, log_power: Floats, frame_s: float
-) -> Targets:
-    """Quantities of the phones of one recording.
-
-    durations_frames (phones,), at least 1 each; f0_hz, log_power (frames,). Unvoiced phones have log F0 0.
-    Raises InputError when durations and frames do not sum to the same, or a duration is below 1.
-    """
-    durations = np.asarray(durations_frames, dtype=np.int64)
-    if len(f0_hz) != len(log_power) or int(durations.sum()) != len(f0_hz):
-        raise InputError(
-            f"phones last {int(durations.sum())} frames, F0 {len(f0_hz)}, power {len(log_power)}: align again"
-        )
-    if len(durations) and int(durations.min()) < 1:
-        raise InputError("a phone lasts less than one frame: leave it out")
-    starts = np.cumsum(durations) - durations
-    is_voiced = np.asarray(f0_hz) > 0
-    log_f0 = np.log(np.where(is_voiced, f0_hz, 1.0))  # 0 where unvoiced
-    counts = _sums(is_voiced, starts)
-    voiced = counts >= np.maximum(1, MIN_VOICED_SHARE * durations)
-    values = np.stack(
-        [
-            np.log(durations * frame_s),
-            np.where(voiced, _sums(log_f0, starts) / np.maximum(counts, 1), 0.0),
-            _sums(log_power, starts) / np.maximum(durations, 1),
-        ],
-        axis=-1,
-    )
-    return Targets(torch.from_numpy(values).float(), torch.from_numpy(voiced))
-
-
-def _sums(frames: NDArray[Any], starts: NDArray[np.int64]) -> NDArray[np.float64]:
-    if not len(starts):
-        return np.zeros(0)
-    sums: NDArray[np.float64] = np.add.reduceat(np.asarray(frames, dtype=np.float64), starts)
-    return sums
 
 
 def measure_normalisation(items: Iterable[Targets]) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -21,12 +21,12 @@ import torch
 from numpy.typing import NDArray
 
 from prosody.items import write_shard
-from prosody.targets import MIN_VOICED_SHARE
 from recipes.command import run_command
 from recipes.data.corpora import read_speech_set
 from recipes.data.llama_states import StateReader
 from recipes.data.manifests import Utterance
 from recipes.data.voice_cache import VoiceItem
+from recipes.data.voice_teacher import phone_means
 from recipes.options import option
 from recipes.prepare_prosody import prosody_items
 from speech_core.audio import load_audio
@@ -49,6 +49,7 @@ _VOICED = np.array([is_voiced(phone) for phone in PHONES])
 _PAUSE = PHONE_IDS[SILENCE]
 LEAST_VOICING = 0.75  # share of frames of phones that are voiced as their phone should be
 LONGEST_PHONE_S = 0.6
+MIN_VOICED_SHARE = 0.3  # of its frames, for a phone to have an F0
 RATES_HZ = (6.0, 25.0)  # phones a second, pauses left out
 
 
@@ -158,20 +159,14 @@ def align_item(item: VoiceItem, aligner: PhoneAligner) -> VoiceItem:
     """The item with durations, mean F0 and power of its phones. Raises InputError if it is too short."""
     durations, score = aligner.align(_utterance(item, None))
     voiced = item.f0_hz > 0
-    phone = np.repeat(np.arange(len(durations)), durations)
-
-    def means(values: NDArray[np.floating], counts: NDArray[np.bool_]) -> NDArray[np.float64]:
-        return np.bincount(phone, values * counts, len(durations)) / np.maximum(
-            np.bincount(phone, counts, len(durations)), 1
-        )
-
-    share = np.bincount(phone, voiced, len(durations)) / durations
-    log_f0 = means(np.log(np.maximum(item.f0_hz, 1.0)), voiced)
+    every = np.ones_like(voiced)
+    share = phone_means(voiced.astype(np.float32), durations, every)
+    log_f0 = phone_means(np.log(np.maximum(item.f0_hz, 1.0)), durations, voiced)
     return replace(
         item,
         durations=durations,
-        log_f0=np.where(share >= MIN_VOICED_SHARE, log_f0, np.nan).astype(np.float32),
-        log_power=means(item.frame_power(), np.ones_like(voiced)).astype(np.float32),
+        log_f0=np.where(share >= MIN_VOICED_SHARE, log_f0, np.nan),
+        log_power=phone_means(item.frame_power(), durations, every),
         extra={"likelihood": score},
     )
 

@@ -20,7 +20,6 @@ what the Llama foresees from the transcript (recipes/llama_losses.py); the Llama
 adapter learns, `--ctc-weight` keeps what its CTC head hears.
 """
 
-import logging
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,8 +56,6 @@ from speech_adapter.prompts import (
 )
 from speech_adapter.sequence import InputSequence, build_sequence
 from speech_core.errors import ConfigError
-
-logger = logging.getLogger(__name__)
 
 PARTS = ("boundaries", "adapter", "all")
 

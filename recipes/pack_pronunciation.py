@@ -10,7 +10,6 @@ reading. `--scores` are files of score_pronunciation and score_homographs.
 """
 
 import json
-import logging
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,8 +29,6 @@ from tts_frontend.homographs import HomographsConfig
 from tts_frontend.pronunciation import LEXICON_FILE
 from tts_frontend.pronunciation_letters import LettersConfig
 from tts_frontend.pronunciation_model import PronunciationConfig, PronunciationModel
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)

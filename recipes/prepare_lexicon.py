@@ -28,8 +28,6 @@ from tts_frontend.pronunciation_lexicon import Phones, write_lexicon
 
 logger = logging.getLogger(__name__)
 
-SOURCES = ("gold", "silver", "cmu")
-"""Where two sources know a word, the first one counts."""
 _VARIANT = re.compile(r"\(\d+\)$")
 
 

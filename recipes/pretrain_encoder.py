@@ -8,7 +8,6 @@
 On a CPU, for a look: add `--preset tiny --max-steps 50`. Method: speech_encoder/best_rq.py.
 """
 
-import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,8 +26,6 @@ from speech_core.checkpoint import save_component
 from speech_encoder.best_rq import BestRq, BestRqOutput
 from speech_encoder.config import BEST_RQ_PRESETS, ENCODER_PRESETS
 from speech_encoder.conformer import SpeechEncoder
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ the training sentences is held out for development; `recipes.score_homographs` m
 Sentences are cut into words by the normalizer, as they are when the model is used.
 """
 
-import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,8 +37,6 @@ from tts_frontend.homographs import (
     pad_features,
 )
 from tts_frontend.normalizer import spoken_words
-
-logger = logging.getLogger(__name__)
 
 _DEVELOPMENT = 10  # one sentence in so many is held out
 

@@ -10,7 +10,6 @@ resolution (prosody.config). AdamW, warm-up, cosine and learning rate as in arXi
 2407.21783, section 8.3.
 """
 
-import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -32,8 +31,6 @@ from recipes.prosody_batches import ProsodyBatches
 from recipes.recipe import run_recipe
 from recipes.training_loop import LoopConfig, Metrics
 from speech_core.errors import InputError
-
-logger = logging.getLogger(__name__)
 
 CONTEXTS = ("streaming", "full")
 MAX_PHONES = 500  # of one text (arXiv 2407.21783, section 8.3)

@@ -98,10 +98,6 @@ class SpeechStream:
         """Phones that are placed, if they are kept."""
         return list(self._timeline.phones)
 
-    def word_at(self, sample: int) -> WordTime | None:
-        """The word that is heard at a sample, or the last one before it; None before the first."""
-        return next((time for time in reversed(self.word_times) if time.start_sample <= sample), None)
-
     def push(self, events: TokenEvent | Sequence[TokenEvent]) -> list[AudioChunk]:
         """Sound that is now final. Raises StreamClosedError after `flush` or `cancel`."""
         return list(self.chunks(events))

@@ -6,7 +6,6 @@ centred at sample k * hop; a sample is final two frames later (25 ms). Sound in 
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -17,7 +16,7 @@ from torch import Tensor, nn
 from speech_core.checkpoint import load_config, load_weights
 from speech_core.errors import InputError, StreamClosedError
 from speech_core.events import AudioChunk
-from speech_synthesis.config import FrameConfig, VocoderConfig
+from speech_synthesis.config import VocoderConfig
 from speech_synthesis.mel import interpolation, split_frames, unpack_frames
 
 _TYPICAL = (-18.0, 4.0)  # mean and deviation of log-mel densities, to scale the network's input
@@ -248,13 +247,6 @@ class VocoderStream:
         chunk = AudioChunk(samples.clamp(-1.0, 1.0), self.vocoder.config.frames.sample_rate, self._sample)
         self._sample += samples.shape[0]
         return [chunk]
-
-
-def typical_frames(f0_hz: Sequence[float], config: FrameConfig, log_density: float = -18.0) -> Tensor:
-    """Frames of a level sound with a falling spectrum at some pitches: for tests and a first try."""
-    slope = torch.linspace(0.0, -6.0, config.num_mels).expand(len(f0_hz), -1) + log_density
-    share = torch.linspace(-6.0, 0.0, config.num_bands).expand(len(f0_hz), -1)
-    return torch.cat([slope, share, torch.tensor(list(f0_hz), dtype=torch.float32)[:, None]], 1)
 
 
 def load_vocoder(folder: Path) -> Vocoder:

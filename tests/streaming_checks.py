@@ -60,6 +60,11 @@ def join(outputs: Sequence[Any]) -> Any:
     return sum(outputs[1:], start=outputs[0])
 
 
+def run(stream: Any, chunks: Sequence[Any]) -> list[Any]:
+    """All outputs of a stream over some chunks and its flush."""
+    return [*(output for chunk in chunks for output in stream.push(chunk)), *stream.flush()]
+
+
 def assert_same(actual: Any, expected: Any, tolerance: float = TOLERANCE) -> None:
     """Floating point values close, everything else equal; shapes always equal."""
     if isinstance(actual, np.ndarray) and actual.dtype.kind == "f":

@@ -1,9 +1,11 @@
 """A small voice with random weights that moves like one: front end, prosody, acoustic model and vocoder."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from llama_speech.bundle import BundleInfo, write_manifest
 from prosody.config import PRESETS
@@ -11,7 +13,7 @@ from prosody.model import ProsodyModel
 from prosody.predictor import save_prosody
 from speech_core.checkpoint import save_component, write_json
 from speech_synthesis.acoustic import AcousticModel
-from speech_synthesis.config import ACOUSTIC_PRESETS, VOCODER_PRESETS
+from speech_synthesis.config import ACOUSTIC_PRESETS, VOCODER_PRESETS, FrameConfig
 from speech_synthesis.synthesizer import SynthesizerParts
 from speech_synthesis.vocoder import Vocoder
 from tests.pronunciation_parts import WORDS, small_letters, small_pronouncer
@@ -19,6 +21,13 @@ from tts_frontend.frontend import FrontendStream
 from tts_frontend.pronunciation import LEXICON_FILE
 from tts_frontend.pronunciation_lexicon import write_lexicon
 from tts_frontend.pronunciation_model import PronunciationConfig, PronunciationModel
+
+
+def typical_frames(f0_hz: Sequence[float], config: FrameConfig, log_density: float = -18.0) -> Tensor:
+    """Frames of a level sound with a falling spectrum at some pitches, (frames, channels)."""
+    slope = torch.linspace(0.0, -6.0, config.num_mels).expand(len(f0_hz), -1) + log_density
+    share = torch.linspace(-6.0, 0.0, config.num_bands).expand(len(f0_hz), -1)
+    return torch.cat([slope, share, torch.tensor(list(f0_hz), dtype=torch.float32)[:, None]], 1)
 
 
 def small_prosody(d_llama: int = 0) -> ProsodyModel:

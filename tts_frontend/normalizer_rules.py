@@ -316,13 +316,3 @@ def spoken_text(pieces: Iterable[Spoken]) -> str:
     """The spoken text as one string: what was given out, joined, with single spaces."""
     joiner = TextJoiner()
     return "".join(joiner.add(piece.text) for piece in pieces)
-
-
-def normalize(text: str, config: NormalizerConfig | None = None) -> str:
-    """The spoken form of `text`.
-
-    >>> normalize("On March 17, 2013 it cost $5.20.")
-    'On March seventeenth, twenty thirteen it cost five dollars twenty cents.'
-    """
-    stream = RuleNormalizer(config)
-    return spoken_text(stream.push(text) + stream.flush())

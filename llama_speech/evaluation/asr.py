@@ -2,7 +2,6 @@
 and where.
 """
 
-import logging
 import os
 import platform
 from collections.abc import Callable, Sequence
@@ -30,8 +29,6 @@ from llama_speech.evaluation.scores import (
 )
 from llama_speech.evaluation.transcripts import Transcript, transcribe_files
 from speech_core.errors import ConfigError
-
-logger = logging.getLogger(__name__)
 
 TOO_FAST = "too fast"  # the group of such items
 LENGTH_EDGES = (1, 4, 8, 16, 32)  # reference words: a group starts at each

@@ -284,7 +284,6 @@ _PAGES: dict[str, tuple[str, Callable[[Plain], tuple[list[Chart], list[Case]]]]]
     "toxicity": ("Toxicity", _toxicity),
     "latency": ("Latency", _latency),
 }
-TASKS: Sequence[str] = tuple(_PAGES)
 
 
 def page_of(task: str, result: Plain, markdown: str) -> str:

@@ -84,11 +84,6 @@ class WordCheck:
         return self._found >= _SURE
 
 
-def has_words(text: str) -> bool:
-    """Whether something is said: more than letters and the sounds of a listener."""
-    return bool(_words(text))
-
-
 def _words(text: str) -> list[str]:
     """Words of two letters or more, and numbers, that are no sounds of a listener."""
     return [word for word in re.findall(r"[^\W\d_]{2,}|\d+", text.lower()) if word not in _SOUNDS]

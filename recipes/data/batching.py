@@ -109,12 +109,6 @@ class BatchSampler:
         """Whether small weights can leave an epoch without items; the next one draws again."""
         return self._weights is not None and self.share[1] == 1
 
-    def padding_share(self, epoch: int = 0) -> float:
-        """Share of the padded frames of an epoch that hold nothing."""
-        batches = self.epoch_batches(epoch)
-        padded = sum(int(self.lengths[batch].max()) * batch.size for batch in batches)
-        return 1.0 - sum(int(self.lengths[batch].sum()) for batch in batches) / max(padded, 1)
-
     def state_dict(self) -> dict[str, Any]:
         """Where the stream stands after the last batch it gave."""
         return {

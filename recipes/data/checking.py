@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 
 from recipes.data.waveforms import SAMPLE_RATE, Waveform
 
-logger = logging.getLogger(__name__)
-
 WINDOW_S = 28.0  # Whisper hears 30 s at once and pays for them whatever they hold
 GAP_S = 0.8  # between packed items
 

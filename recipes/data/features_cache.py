@@ -6,7 +6,6 @@ counts when its `.jsonl` exists, which is renamed into place last: an interrupte
 """
 
 import json
-import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -19,8 +18,6 @@ from recipes.data.manifests import Utterance, utterance_from_dict
 from recipes.data.waveforms import Waveform
 from speech_core.errors import ConfigError, InputError
 from speech_encoder.config import FeatureConfig
-
-logger = logging.getLogger(__name__)
 
 Frames = NDArray[np.float16]  # (frames, mels)
 _UTTERANCE_FIELDS = [f.name for f in fields(Utterance)]

@@ -6,7 +6,6 @@ middle one.
 """
 
 import itertools
-import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,8 +20,6 @@ from speech_adapter.prompts import Turn, render
 from speech_adapter.tokenizer import ChatTokenizer
 from speech_core.errors import InputError
 
-logger = logging.getLogger(__name__)
-
 
 @dataclass(frozen=True)
 class TextStates:
@@ -31,10 +28,6 @@ class TextStates:
     token_ids: list[int]
     ends: list[int]
     hidden: Tensor
-
-    def token_of(self, character: int) -> int:
-        """Number of the token in which a character of the text lies."""
-        return next(number for number, end in enumerate(self.ends) if end > character)
 
 
 class StateReader:

@@ -1,15 +1,12 @@
 """The manifest: one JSON object a line for each utterance, read lazily, checked before long work starts."""
 
 import json
-import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from speech_core.errors import InputError
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ Download them where a network allows: OpenSLR 12 (LibriSpeech) and 94 (MLS), Moz
 lhotse's download commands for VoxPopuli and FLEURS. The preparers need only the unpacked folders.
 """
 
-import logging
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -19,7 +18,6 @@ from speech_core.errors import InputError
 
 PARTS = ("train", "dev", "test")
 
-logger = logging.getLogger(__name__)
 
 Splits = dict[str, dict[str, Any]]  # lhotse: split -> {"recordings": ..., "supervisions": ...}
 

@@ -7,7 +7,6 @@ exists, which is renamed into place last: an interrupted run leaves nothing half
 """
 
 import json
-import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -22,8 +21,6 @@ from speech_core.errors import ConfigError, InputError
 from speech_core.events import Phone, SpokenWord
 from speech_synthesis.config import FrameConfig
 from tts_frontend.languages.en.phones import PHONES, SILENCE
-
-logger = logging.getLogger(__name__)
 
 DEV_SHARE = 50  # one text in so many is kept for evaluation
 Frames = NDArray[np.float16]  # (frames, channels), as `speech_synthesis.mel` defines them

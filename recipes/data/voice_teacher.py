@@ -4,7 +4,6 @@ Nothing is aligned: the network's own durations are read from inside its graph, 
 they become a wave. Its sounds come a little before their places, so all boundaries are moved by a constant.
 """
 
-import logging
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -19,8 +18,6 @@ from speech_core.events import SpokenWord
 from speech_synthesis.config import FrameConfig
 from speech_synthesis.mel import frame_log_power, pack_frames
 from tts_frontend.languages.en.phones import PHONE_IDS, SILENCE, read_ipa
-
-logger = logging.getLogger(__name__)
 
 NAME = "hibari-heart"
 LICENCE = "Apache-2.0"

@@ -1,8 +1,7 @@
-"""Quantities of phones from frames, by hand; normalisation and its inverse; edges of what is known."""
+"""Normalisation and its inverse; edges of what is known."""
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 
@@ -13,41 +12,11 @@ from prosody.targets import (
     edges,
     measure_normalisation,
     normalise,
-    phone_targets,
 )
 from speech_core.errors import InputError
 from tests.prosody.texts import TINY
 
 CONFIG = replace(TINY, means=(-2.5, 5.0, -8.0), deviations=(0.5, 0.25, 2.0))
-
-
-def test_quantities_of_three_phones():
-    durations = np.array([2, 4, 1])
-    f0 = np.array([0, 100, 200, 200, 400, 0, 0.0])
-    power = np.array([-1, -3, -2, -2, -2, -6, -5.0])
-    values, voiced = phone_targets(durations, f0, power, 0.0125)
-    assert voiced.tolist() == [True, True, False]
-    expected = [
-        [np.log(0.025), np.log(100), -2.0],
-        [np.log(0.05), (2 * np.log(200) + np.log(400)) / 3, -3.0],
-        [np.log(0.0125), 0.0, -5.0],
-    ]
-    torch.testing.assert_close(values, torch.tensor(expected, dtype=torch.float32))
-
-
-def test_a_few_voiced_frames_do_not_make_a_phone_voiced():
-    f0 = np.array([120.0, 120.0, 0, 0, 0, 0, 0, 0])
-    assert phone_targets(np.array([8]), f0, np.zeros(8), 0.01).voiced.tolist() == [False]
-
-
-def test_no_phones_give_no_quantities():
-    assert phone_targets(np.array([], dtype=int), np.array([]), np.array([]), 0.01).values.shape == (0, 3)
-
-
-@pytest.mark.parametrize(("durations", "frames"), [([2, 3], 6), ([0, 5], 5)])
-def test_a_wrong_alignment_is_refused(durations, frames):
-    with pytest.raises(InputError):
-        phone_targets(np.array(durations), np.ones(frames), np.zeros(frames), 0.01)
 
 
 def some_targets(count: int = 40) -> Targets:

@@ -5,7 +5,8 @@ import torch
 
 from recipes.train_vocoder import Clip, VocoderTrainer, band_distance, clip_of, main
 from speech_synthesis.config import VOCODER_PRESETS, FrameConfig
-from speech_synthesis.vocoder import Vocoder, load_vocoder, typical_frames
+from speech_synthesis.vocoder import Vocoder, load_vocoder
+from tests.voice_parts import typical_frames
 
 CONFIG = FrameConfig()
 

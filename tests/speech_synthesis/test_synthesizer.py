@@ -83,14 +83,6 @@ def test_every_word_has_its_place():
     assert TEXT[times[3].word.start : times[3].word.end] == "record"
 
 
-def test_the_word_that_is_heard():
-    _, stream = said(PARTS["phones"], TEXT)
-    stop = stream.word_times[1]
-    assert stream.word_at(0) is None
-    assert stream.word_at(stop.start_sample) == stop
-    assert stream.word_at(10**9) == stream.word_times[-1]
-
-
 @pytest.mark.parametrize("text", ["", "   ", "...", "?!", "\n\n", "\u200b"])
 def test_nothing_to_say_is_no_sound(text):
     samples, stream = said(PARTS["phones"], text)

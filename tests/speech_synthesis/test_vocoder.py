@@ -7,8 +7,9 @@ from speech_core.checkpoint import save_component
 from speech_core.errors import InputError
 from speech_synthesis.config import VOCODER_PRESETS
 from speech_synthesis.mel import frame_log_power, unpack_frames
-from speech_synthesis.vocoder import Vocoder, VocoderStream, load_vocoder, minimum_phase, typical_frames
+from speech_synthesis.vocoder import Vocoder, VocoderStream, load_vocoder, minimum_phase
 from tests.streaming_checks import closed_after_flush, lengths_around, streaming_equals_offline
+from tests.voice_parts import typical_frames
 
 CONFIG = VOCODER_PRESETS["tiny"]
 HOP = CONFIG.frames.hop_samples

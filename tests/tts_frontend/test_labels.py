@@ -47,7 +47,7 @@ def test_what_no_rule_says_is_named():
 
 
 def test_the_rules_own_choice_explains_itself():
-    from tts_frontend.normalizer_rules import normalize
+    from tests.tts_frontend.reading import normalize
 
     for text in ("On 3/4/2024 at 5pm, 10-15 km.", "Chapter IV, p. 5: $5.2 million", "a@b.com # 5"):
         found = infer(text, normalize(text), ENGLISH)

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speech_core.errors import ConfigError, StreamClosedError
+from tests.tts_frontend.reading import normalize
 from tts_frontend.config import NormalizerConfig, ReadingOptions
-from tts_frontend.normalizer_rules import RuleNormalizer, normalize, spoken_text
+from tts_frontend.normalizer_rules import RuleNormalizer, spoken_text
 
 SENTENCES = [
     # the same written form in places that call for different readings

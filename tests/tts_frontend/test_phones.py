@@ -38,7 +38,8 @@ def test_classes(symbol, kind, voiced, stress):
 
 
 def test_every_phone_has_a_kind_and_all_kinds_occur():
-    assert {en.kind_of(symbol) for symbol in en.PHONES} == set(en.KINDS)
+    kinds = {"silence", "stop", "affricate", "fricative", "nasal", "liquid", "glide", "vowel"}
+    assert {en.kind_of(symbol) for symbol in en.PHONES} == kinds
     assert sum(en.is_vowel(symbol) for symbol in en.PHONES) == 45
 
 

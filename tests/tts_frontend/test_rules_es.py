@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.tts_frontend.reading import normalize
 from tts_frontend.config import NormalizerConfig, ReadingOptions
 from tts_frontend.inventory import View
 from tts_frontend.languages import load_language
 from tts_frontend.languages.es import numbers as n
 from tts_frontend.languages.es.facts import digits_of
-from tts_frontend.normalizer_rules import RuleNormalizer, normalize, spoken_text
+from tts_frontend.normalizer_rules import RuleNormalizer, spoken_text
 from tts_frontend.text_tokens import cut
 
 SPANISH = load_language("es")

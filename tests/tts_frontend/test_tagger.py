@@ -16,10 +16,11 @@ from speech_core.checkpoint import save_component
 from speech_core.errors import CheckpointError
 from speech_core.events import TokenEvent
 from tests.streaming_checks import chunkings, split
+from tests.tts_frontend.reading import normalize
 from tts_frontend.config import NormalizerConfig, TaggerConfig
 from tts_frontend.languages import load_language
 from tts_frontend.normalizer import TextNormalizer, tagged_rules
-from tts_frontend.normalizer_rules import normalize, spoken_text
+from tts_frontend.normalizer_rules import spoken_text
 from tts_frontend.tagger import Tagger
 from tts_frontend.tagger_model import TaggerBatch, TaggerModel
 from tts_frontend.text_tokens import cut

@@ -97,8 +97,8 @@ def test_every_reading_the_rules_choose_passes():
 
 
 def test_a_changed_number_word_is_always_found():
+    from tests.tts_frontend.reading import normalize
     from tts_frontend.languages.en.numbers import ONES
-    from tts_frontend.normalizer_rules import normalize
 
     draw = random.Random(2)
     for text in _strings(3, 40):

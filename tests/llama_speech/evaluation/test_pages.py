@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from llama_speech.evaluation.pages import _PAGES, TASKS, page_of
+from llama_speech.evaluation.pages import _PAGES, page_of
 
 RATE = {"rate": 0.5, "low": 0.25, "high": 0.75}
 MEAN = {"mean": 0.5, "low": 0.25, "high": 0.75, "items": 2}
@@ -107,7 +107,7 @@ RESULTS = {function.__name__: function for function in (asr, translation, dialog
 RESULTS |= {function.__name__: function for function in (speech, preference, compare, toxicity, latency)}
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", _PAGES)
 def test_every_task_has_a_page_with_its_values(task):
     result = RESULTS[task]()
     charts, _ = _PAGES[task][1](result)

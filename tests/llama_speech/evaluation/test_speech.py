@@ -14,8 +14,8 @@ from speech_core.errors import InputError
 from speech_core.events import Phone, ProsodyEvent
 from speech_synthesis.config import VOCODER_PRESETS
 from speech_synthesis.synthesizer import PhoneTime
-from speech_synthesis.vocoder import Vocoder, typical_frames
-from tests.voice_parts import small_parts
+from speech_synthesis.vocoder import Vocoder
+from tests.voice_parts import small_parts, typical_frames
 
 
 class Hearer:

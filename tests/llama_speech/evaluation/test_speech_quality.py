@@ -14,7 +14,8 @@ from llama_speech.evaluation.speech_quality import (
 )
 from speech_core.errors import ConfigError
 from speech_synthesis.config import VOCODER_PRESETS
-from speech_synthesis.vocoder import Vocoder, typical_frames
+from speech_synthesis.vocoder import Vocoder
+from tests.voice_parts import typical_frames
 
 
 def buzz(hz, frames=200):

@@ -20,7 +20,6 @@ PHONES = (SILENCE, *CONSONANTS, *(vowel + stress for vowel in VOWELS for stress 
 """The index of a phone is its id. Stress: 0 none, 1 primary, 2 secondary."""
 PHONE_IDS = {symbol: number for number, symbol in enumerate(PHONES)}
 
-KINDS = ("silence", "stop", "affricate", "fricative", "nasal", "liquid", "glide", "vowel")
 _KIND_OF = {
     "stop": "B D G K P T",
     "affricate": "CH JH",
@@ -44,7 +43,7 @@ def stress_of(symbol: str) -> int | None:
 
 
 def kind_of(symbol: str) -> str:
-    """One of KINDS. Raises InputError for a symbol that is not in the inventory."""
+    """Its class: silence, stop, ..., glide, or vowel. Raises InputError for a symbol not in the inventory."""
     if symbol not in PHONE_IDS:
         raise InputError(f"{symbol!r} is not a phone: use ARPAbet such as HH AH0 L OW1, or SIL")
     return _KINDS.get(base_of(symbol), "vowel")

@@ -90,7 +90,6 @@ CURRENCIES: dict[str, tuple[str, str, str, str]] = {
     "£": ("libra", "libras", "penique", "peniques"),
     "¥": ("yen", "yenes", "sen", "sen"),
 }
-MAGNITUDES = ("mil", "millón", "millones", "billón", "billones")
 SYMBOLS = {
     "%": "por ciento", "&": "y", "@": "arroba", "#": "almohadilla", "+": "más", "=": "igual a",
     "/": "barra", "_": "guion bajo",
