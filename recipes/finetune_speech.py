@@ -12,11 +12,9 @@ where a cache has them, only speed the training and are thrown away (LoopConfig 
 options).
 """
 
-import logging
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
@@ -27,8 +25,8 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional
 
-from llama_speech.evaluation.scores import Metric, count_edits, error_rate, prepare_texts
 from recipes import training_loop
+from recipes.ctc_evaluation import held_out_figures
 from recipes.ctc_targets import (
     CtcTargets,
     choose_pieces,
@@ -43,11 +41,11 @@ from recipes.data.statistics import feature_statistics
 from recipes.data.teacher_states import TeacherStates
 from recipes.distillation import TeacherHead
 from recipes.options import option
-from recipes.phone_ctc import PhoneCtcHead, PhoneDictionary, phone_figures
+from recipes.phone_ctc import PhoneCtcHead, PhoneDictionary, PhoneFigures
 from recipes.processes import first_process_first
 from recipes.recipe import run_recipe
 from recipes.speech_batches import SpeechBatch, SpeechBatches
-from recipes.speech_losses import PHONES, ctc_loss, ctc_loss_of_scores, phone_labels
+from recipes.speech_losses import PHONES, ctc_loss_of_scores, phone_labels
 from recipes.stages import stages_of
 from recipes.training_loop import LoopConfig, Metrics
 from speech_adapter.adapter import SpeechAdapter
@@ -59,8 +57,6 @@ from speech_core.errors import ConfigError
 from speech_core.masks import Chunking
 from speech_encoder.config import ENCODER_PRESETS, EncoderConfig
 from speech_encoder.conformer import SpeechEncoder
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -218,45 +214,13 @@ class CtcTask:
             rest, decay
         )
 
-    @torch.no_grad()
     def evaluate(self, model: nn.Module) -> Metrics:
-        """Word error rate of the CTC head on each held-out cache, and of all together, in percent.
-
-        With its loss per token over all of them, and the errors in phones where those are learned.
-        """
+        """Figures of `held_out_figures` on the held-out caches."""
         trained = cast(CtcModel, model)
-        metrics: Metrics = {}
-        everything = np.zeros((0, 4), dtype=np.int64)
-        losses: list[float] = []
-        for name, batches in self.held_out.items():
-            wanted, got = self._transcribe(trained.speech, batches, losses)
-            counts = count_edits(prepare_texts(wanted, Metric()), prepare_texts(got, Metric()))
-            metrics[f"wer_{name}"] = 100 * (error_rate(counts) or 0.0)
-            everything = np.concatenate([everything, counts])
-        if self.held_out:
-            metrics["wer"] = 100 * (error_rate(everything) or 0.0)
-            metrics["held_out_ctc_loss"] = training_loop.mean_of_numbers(losses)
-            if trained.dictionary is not None and trained.spoken_phones is not None:
-                parts = (trained.speech.encoder, trained.spoken_phones, trained.dictionary)
-                metrics |= phone_figures(*parts, chain(*self.held_out.values()))
-        return metrics
-
-    def _transcribe(
-        self, speech: SpeechModel, batches: list[SpeechBatch], losses: list[float]
-    ) -> tuple[list[str], list[str]]:
-        """Texts wanted and heard; adds the loss of each batch to `losses`."""
-        wanted: list[str] = []
-        got: list[str] = []
-        device = speech.encoder.feature_mean.device
-        for batch in batches:
-            log_probs, lengths = speech.ctc_log_probs(batch.features.to(device), batch.lengths.to(device))
-            found = speech.ctc.greedy(log_probs, lengths)
-            classes = [self.model.targets(text or "") for text in batch.texts]
-            losses.append(float(ctc_loss(log_probs, lengths, classes)))
-            wanted += [text or "" for text in batch.texts]
-            got += [self.model.targets.tokenizer.decode(item.token_ids) for item in found]
-        logger.info("heard %r for %r", got[-1], wanted[-1])
-        return wanted, got
+        phones = None
+        if trained.dictionary is not None and trained.spoken_phones is not None:
+            phones = PhoneFigures(trained.spoken_phones, trained.dictionary)
+        return held_out_figures(trained.speech, self.model.targets, self.held_out, phones)
 
     def export(self, model: nn.Module, folder: Path, training: dict[str, Any]) -> None:
         """Encoder, adapter and CTC head; their record says what helped, and what came before."""

@@ -7,7 +7,7 @@ learn from common ones. Dictionary: CMUdict's format, `word` or `word(2)`, then 
 import gzip
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
@@ -15,10 +15,8 @@ from torch import Tensor, nn
 
 from llama_speech.evaluation.scores import count_edits, error_rate
 from recipes.metrics_log import mean_of_numbers
-from recipes.speech_batches import SpeechBatch
 from recipes.speech_losses import ctc_loss
 from speech_core.errors import InputError
-from speech_encoder.conformer import SpeechEncoder
 
 PHONES = (
     "AA", "AE", "AH", "AO", "AW", "AY", "B", "CH", "D", "DH", "EH", "ER", "EY",
@@ -97,23 +95,28 @@ class PhoneCtcHead(nn.Module):
         return [[number for number in found if number] for found in heard]
 
 
-@torch.no_grad()
-def phone_figures(
-    encoder: SpeechEncoder, head: PhoneCtcHead, dictionary: PhoneDictionary, batches: Iterable[SpeechBatch]
-) -> dict[str, float]:
-    """CTC loss per phone and phone error rate in percent, over the items whose phones are known."""
-    losses: list[float] = []
-    wanted: list[str] = []
-    got: list[str] = []
-    device = encoder.feature_mean.device
-    for batch in batches:
-        classes = [dictionary(text or "") for text in batch.texts]
-        encodings, lengths = encoder(batch.features.to(device), batch.lengths.to(device))
-        losses.append(float(head(encodings, lengths, classes)) or math.nan)  # zero: no phones are known
-        for found, heard in zip(classes, head.greedy(encodings, lengths), strict=True):
+class PhoneFigures:
+    """CTC loss per phone and phone error rate over the items whose phones are known, batch by batch."""
+
+    def __init__(self, head: PhoneCtcHead, dictionary: PhoneDictionary) -> None:
+        self._head, self._dictionary = head, dictionary
+        self._losses: list[float] = []
+        self._wanted: list[str] = []
+        self._got: list[str] = []
+
+    @torch.no_grad()
+    def add(self, encodings: Tensor, lengths: Tensor, texts: Sequence[str]) -> None:
+        """Count a batch: encodings (batch, encodings, d_model), lengths (batch,), and what was said."""
+        classes = [self._dictionary(text) for text in texts]
+        loss = float(self._head(encodings, lengths, classes))
+        self._losses.append(loss or math.nan)  # zero: no phones are known
+        for found, heard in zip(classes, self._head.greedy(encodings, lengths), strict=True):
             if found:
-                wanted.append(" ".join(map(str, found)))
-                got.append(" ".join(map(str, heard)))
-    rate = error_rate(count_edits(wanted, got))
-    loss = mean_of_numbers(losses)
-    return {"held_out_phone_loss": loss, "phone_error_rate": math.nan if rate is None else 100 * rate}
+                self._wanted.append(" ".join(map(str, found)))
+                self._got.append(" ".join(map(str, heard)))
+
+    def figures(self) -> dict[str, float]:
+        """Mean loss, and errors in percent."""
+        rate = error_rate(count_edits(self._wanted, self._got))
+        loss = mean_of_numbers(self._losses)
+        return {"held_out_phone_loss": loss, "phone_error_rate": math.nan if rate is None else 100 * rate}

@@ -41,7 +41,6 @@ __all__ = [  # what recipes need, wherever it is defined
     "Task",
     "TrainingLoop",
     "choose_precision",
-    "mean_of_numbers",
     "plain_groups",
     "process_device",
     "process_share",
