@@ -27,7 +27,7 @@ from recipes.command import run_command
 from recipes.data.corpora import transcribed
 from recipes.data.engines import Workers, map_tasks
 from recipes.data.held_out import load_held_out
-from recipes.data.manifests import write_manifest
+from recipes.data.manifests import write_counts, write_manifest
 from recipes.data.personal_data import PersonalData, find_scanner
 from recipes.data.prompts import Prompt, read_prompts
 from recipes.data.spoken_sets import UNSEEN, SpokenText, write_spoken_set
@@ -170,10 +170,11 @@ def usable(found: Answered, scanner: PersonalData | None, counts: dict[str, int]
 def prepare(chosen: DialogueOptions) -> dict[str, int]:
     """Write what the options ask for; counts of what was made and left out."""
     if chosen.text_dir is None:
-        return answer_transcripts(chosen)
-    if chosen.part == "dev":
-        return speak_dev(chosen)
-    return speak_train(chosen)
+        counts = answer_transcripts(chosen)
+    else:
+        counts = speak_dev(chosen) if chosen.part == "dev" else speak_train(chosen)
+    write_counts(chosen.out, counts)
+    return counts
 
 
 def speak_train(chosen: DialogueOptions) -> dict[str, int]:
@@ -200,7 +201,7 @@ def speak_train(chosen: DialogueOptions) -> dict[str, int]:
     names = list(TEACHER_SHARES)
     order = {text.id: names[place % len(names)] for place, text in enumerate(texts)}
     made = write_spoken_set(chosen.out / "train.jsonl", texts, lambda text: order[text.id], chosen.seed)
-    return _noted(chosen.out, {**counts, **made})
+    return {**counts, **made}
 
 
 def answer_transcripts(chosen: DialogueOptions) -> dict[str, int]:
@@ -219,7 +220,7 @@ def answer_transcripts(chosen: DialogueOptions) -> dict[str, int]:
         for one in utterances
         if usable(answers[one.id], scanner, counts)
     ]
-    return _noted(chosen.out, {**counts, "answered": write_manifest(chosen.out / "train.jsonl", kept)})
+    return {**counts, "answered": write_manifest(chosen.out / "train.jsonl", kept)}
 
 
 def speak_dev(chosen: DialogueOptions) -> dict[str, int]:
@@ -236,7 +237,7 @@ def speak_dev(chosen: DialogueOptions) -> dict[str, int]:
     for name, texts in sets.items():
         made = write_spoken_set(chosen.out / f"{name}.jsonl", texts, lambda _: UNSEEN, chosen.seed)
         counts |= {f"{name}: {what}": count for what, count in made.items()}
-    return _noted(chosen.out, counts)
+    return counts
 
 
 def _dev_text(prompt: Prompt, extra: dict[str, object]) -> SpokenText:
@@ -269,13 +270,6 @@ def _spread(all_items: Iterable[Item], limit: int) -> Iterator[Item]:
     found = list(all_items)
     step = max(len(found) / max(limit, 1), 1.0)
     yield from (found[int(place * step)] for place in range(min(limit, len(found))))
-
-
-def _noted(out: Path, counts: dict[str, int]) -> dict[str, int]:
-    path = out / "counts.json"
-    path.write_text(json.dumps(counts, indent=1) + "\n", encoding="utf-8")
-    logger.info("%s", ", ".join(f"{count} {what}" for what, count in counts.items()))
-    return counts
 
 
 def main(argv: list[str] | None = None) -> None:

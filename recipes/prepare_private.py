@@ -11,7 +11,6 @@ where, with the kind and the place, never the words.
 
 import functools
 import json
-import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -20,12 +19,10 @@ from pathlib import Path
 from recipes.command import run_command
 from recipes.data.corpora import transcribed
 from recipes.data.engines import Workers, map_tasks
-from recipes.data.manifests import Utterance, write_manifest
+from recipes.data.manifests import Utterance, write_counts, write_manifest
 from recipes.data.personal_data import Finding, find_scanner, masked
 from recipes.options import option
 from speech_core.errors import ConfigError
-
-logger = logging.getLogger(__name__)
 
 _AT_ONCE = 256  # transcripts of one task
 
@@ -78,8 +75,7 @@ def prepare(chosen: PrivateOptions) -> Counter[str]:
                 kept.append(replace(one, text=masked(one.text or "", found)))
     write_manifest(chosen.out / "train.jsonl", kept)
     (chosen.out / "found.jsonl").write_text("".join(notes), encoding="utf-8")
-    (chosen.out / "counts.json").write_text(json.dumps(counts, indent=1) + "\n", encoding="utf-8")
-    logger.info("%s", ", ".join(f"{count} {what}" for what, count in counts.items()))
+    write_counts(chosen.out, counts)
     return counts
 
 

@@ -30,7 +30,7 @@ from recipes.data.corpora import transcribed
 from recipes.data.engines import Workers, map_tasks
 from recipes.data.held_out import HeldOutTexts, load_held_out, read_rows
 from recipes.data.machine_translation import MachineTranslator, fault, make_translator
-from recipes.data.manifests import Utterance, read_manifest
+from recipes.data.manifests import Utterance, read_manifest, write_counts
 from recipes.data.personal_data import find_scanner
 from recipes.data.prompts import why_not
 from recipes.data.spoken_sets import SpokenText, pico_of, write_spoken_set
@@ -183,8 +183,7 @@ def _translated(
 def prepare(chosen: TranslationOptions) -> Counter[str]:
     """Write what the options ask for; counts of what was made and left out."""
     counts = translate_transcripts(chosen) if chosen.text_dir is None else speak_pairs(chosen)
-    (chosen.out / "counts.json").write_text(json.dumps(counts, indent=1) + "\n", encoding="utf-8")
-    logger.info("%s", ", ".join(f"{count} {what}" for what, count in counts.items()))
+    write_counts(chosen.out, counts)
     return counts
 
 

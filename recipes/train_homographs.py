@@ -9,7 +9,7 @@ the training sentences is held out for development; `recipes.score_homographs` m
 Sentences are cut into words by the normalizer, as they are when the model is used.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recipes import training_loop
+from recipes.data.batching import ShuffledBatches
 from recipes.data.homographs import HomographSentence, kind_of, read_homographs
 from recipes.options import option
 from recipes.prepare_homographs import load_states
@@ -126,32 +127,6 @@ def load_examples(source: DataSource, sizes: HomographsConfig, split: str) -> Ex
     return Examples(features, states, known, targets, allowed, kinds)
 
 
-class ExampleBatches:
-    """Examples in random order without end; resumable."""
-
-    def __init__(self, examples: Examples, size: int, seed: int) -> None:
-        self._examples, self._size, self._seed = examples, size, seed
-        self.position = {"epoch": 0, "batch": 0}
-
-    def __iter__(self) -> Iterator[Examples]:
-        """Batches, every sentence once an epoch."""
-        while True:
-            generator = torch.Generator().manual_seed(self._seed * 1_000_003 + self.position["epoch"])
-            parts = torch.split(torch.randperm(len(self._examples.targets), generator=generator), self._size)
-            for number in range(self.position["batch"], len(parts)):
-                self.position["batch"] = number + 1
-                yield self._examples.take(parts[number])
-            self.position = {"epoch": self.position["epoch"] + 1, "batch": 0}
-
-    def state_dict(self) -> dict[str, Any]:
-        """Where the stream stands."""
-        return dict(self.position)
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from there."""
-        self.position = dict(state)
-
-
 class LossModel(nn.Module):
     """A HomographModel as the loop calls it."""
 
@@ -191,7 +166,7 @@ class HomographTask:
     """What the loop trains."""
 
     model: LossModel
-    batches: ExampleBatches
+    batches: ShuffledBatches[Examples]
     held_out: Examples
     config: RunConfig
 
@@ -230,7 +205,7 @@ def build(config: RunConfig) -> HomographTask:
     if config.states:
         states = examples.states[rest].float()
         model.state_mean, model.state_std = states.mean(0), states.std(0).clamp(min=1e-3)
-    batches = ExampleBatches(examples.take(rest), config.batch_size, config.loop.seed)
+    batches = ShuffledBatches(len(rest), config.batch_size, config.loop.seed, examples.take(rest).take)
     return HomographTask(LossModel(model), batches, examples.take(held_out), config)
 
 

@@ -14,7 +14,7 @@ import logging
 import re
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recipes import training_loop
+from recipes.data.batching import ShuffledBatches
 from recipes.data.letter_alignment import align, estimate
 from recipes.options import option
 from recipes.pronunciation_scores import score
@@ -151,40 +152,24 @@ class LetterBatch(NamedTuple):
     targets: Tensor
 
 
-class LetterBatches:
-    """Letters in random order without end; resumable."""
+class Letters:
+    """All letters of the training words, to be taken by number."""
 
-    def __init__(self, words: AlignedWords, config: LettersConfig, size: int, seed: int) -> None:
-        self._words, self._size, self._seed = words, size, seed
+    def __init__(self, words: AlignedWords, config: LettersConfig) -> None:
+        self._words = words
         self._around = torch.arange(-config.window, config.window + 1)
         self._before = torch.arange(-config.history, 0)
-        self.position = {"epoch": 0, "batch": 0}
 
-    def __iter__(self) -> Iterator[LetterBatch]:
-        """Batches, every letter once an epoch."""
-        while True:
-            generator = torch.Generator().manual_seed(self._seed * 1_000_003 + self.position["epoch"])
-            parts = self._words.places[torch.randperm(len(self._words.places), generator=generator)]
-            batches = torch.split(parts, self._size)
-            for number in range(self.position["batch"], len(batches)):
-                self.position["batch"] = number + 1
-                yield self._batch(batches[number])
-            self.position = {"epoch": self.position["epoch"] + 1, "batch": 0}
+    def __len__(self) -> int:
+        return len(self._words.places)
 
-    def _batch(self, places: Tensor) -> LetterBatch:
-        words = self._words
+    def take(self, numbers: Tensor) -> LetterBatch:
+        """The letters of these numbers, (letters,)."""
+        words, places = self._words, self._words.places[numbers]
         letters = words.letters[places[:, None] + self._around]
         history = words.labels[places[:, None] + self._before]
         inputs = LetterInputs(letters, history, words.state[places], words.style[places])
         return LetterBatch(inputs, words.labels[places] - 1)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Where the stream stands."""
-        return dict(self.position)
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from there."""
-        self.position = dict(state)
 
 
 class LossModel(nn.Module):
@@ -206,7 +191,7 @@ class LettersTask:
     """What the loop trains."""
 
     model: LossModel
-    batches: LetterBatches
+    batches: ShuffledBatches[LetterBatch]
     held_out: list[Entry]
     config: RunConfig
 
@@ -259,10 +244,11 @@ def build(config: RunConfig) -> LettersTask:
     labels = sorted({" ".join(part) for _, parts in aligned for part in parts})
     sizes = replace(PRESETS[config.preset], labels=tuple(labels))
     torch.manual_seed(config.loop.seed)
-    batches = LetterBatches(lay_out(aligned, sizes), sizes, config.batch_letters, config.loop.seed)
+    letters = Letters(lay_out(aligned, sizes), sizes)
+    batches = ShuffledBatches(len(letters), config.batch_letters, config.loop.seed, letters.take)
     held_out = [e for e in entries if split_of(e.word) == "dev" and e.source == config.sources[0]]
     order = np.random.default_rng(1).permutation(len(held_out))[: config.evaluation_words]
-    logger.info("%d words, %d letters, %d labels", len(aligned), len(batches._words.places), len(labels))
+    logger.info("%d words, %d letters, %d labels", len(aligned), len(letters), len(labels))
     return LettersTask(LossModel(LetterModel(sizes)), batches, [held_out[n] for n in order], config)
 
 

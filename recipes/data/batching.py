@@ -1,7 +1,7 @@
 """Batches of items of like length: little padding, order fixed by seed and epoch, resumable to the batch."""
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 from speech_core.errors import ConfigError, InputError
 
 Items = NDArray[np.int64]  # (batch,) indices into `lengths`
+Batch = TypeVar("Batch")
 
 _BUCKET_RATIO = 1.04  # items whose lengths differ less may change places at random
 
@@ -128,6 +129,32 @@ class BatchSampler:
         )
         self.epoch = int(state["epoch"]) if same else int(state["epoch"]) + 1
         self.position = int(state["position"]) if same else 0
+
+
+class ShuffledBatches(Generic[Batch]):
+    """Endless batches of items of one size, in a new seeded order each epoch; resumable."""
+
+    def __init__(self, count: int, size: int, seed: int, build: Callable[[Tensor], Batch]) -> None:
+        """count: items; size: of a batch; build: makes a batch of the numbers (size,) of its items."""
+        self._count, self._size, self._seed, self._build = count, size, seed, build
+        self._position = {"epoch": 0, "batch": 0}
+
+    def __iter__(self) -> Iterator[Batch]:
+        while True:
+            generator = torch.Generator().manual_seed(self._seed * 1_000_003 + self._position["epoch"])
+            parts = torch.split(torch.randperm(self._count, generator=generator), self._size)
+            for number in range(self._position["batch"], len(parts)):
+                self._position["batch"] = number + 1
+                yield self._build(parts[number])
+            self._position = {"epoch": self._position["epoch"] + 1, "batch": 0}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the stream stands after the last batch it gave."""
+        return dict(self._position)
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on after that batch."""
+        self._position = dict(state)
 
 
 def collate(features: Sequence[NDArray[np.floating[Any]]]) -> tuple[Tensor, Tensor]:

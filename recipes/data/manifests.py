@@ -1,12 +1,16 @@
 """The manifest: one JSON object a line for each utterance, read lazily, checked before long work starts."""
 
 import json
-from collections.abc import Iterable, Iterator
+import logging
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from speech_core.errors import InputError
+from speech_core.json_files import write_json
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,12 @@ def write_manifest(path: Path, utterances: Iterable[Utterance]) -> int:
             count += 1
     partial.replace(path)
     return count
+
+
+def write_counts(folder: Path, counts: Mapping[str, int]) -> None:
+    """What was made and what was left out, into `counts.json` and the log."""
+    write_json(folder / "counts.json", counts)
+    logger.info("%s", ", ".join(f"{count} {what}" for what, count in counts.items()))
 
 
 def validate_utterance(utterance: Utterance, root: Path, tolerance_s: float = 0.1) -> list[str]:

@@ -1,6 +1,7 @@
 """Sounds and folders the recipe tests are run on, all made here."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,16 @@ def voiced(seconds: float, pitch_hz: float = 140.0, seed: int = 0) -> np.ndarray
     buzz = sum(np.sin(2 * np.pi * pitch_hz * k * time_s + rng.uniform(0, 6)) / k for k in range(1, 30))
     syllables = np.clip(np.sin(2 * np.pi * 3.0 * time_s), 0.05, 1.0)
     return (0.08 * buzz * syllables).astype(np.float32)
+
+
+@pytest.fixture
+def fresh_accelerator() -> Iterator[None]:
+    """accelerate remembers its settings for a process: forgotten before and after a test that trains."""
+    from accelerate.state import AcceleratorState
+
+    AcceleratorState._reset_state(reset_partial_state=True)
+    yield
+    AcceleratorState._reset_state(reset_partial_state=True)
 
 
 @pytest.fixture

@@ -1,14 +1,15 @@
 """Batches: every item as often as wanted, no batch too large, little padding, resumable to the batch."""
 
-from itertools import islice
+from itertools import chain, islice
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import Tensor
 
-from recipes.data.batching import BatchSampler, collate
+from recipes.data.batching import BatchSampler, ShuffledBatches, collate
 from speech_core.errors import ConfigError, InputError
 
 LENGTHS = st.lists(st.integers(1, 900), min_size=1, max_size=60).map(
@@ -125,3 +126,21 @@ def test_collate_pads_with_zeros_and_keeps_every_value(lengths):
 def test_collate_of_nothing_is_an_error():
     with pytest.raises(InputError, match="nothing"):
         collate([])
+
+
+def test_shuffled_batches_hold_every_item_once_an_epoch_in_another_order():
+    stream = iter(ShuffledBatches(10, 4, seed=1, build=Tensor.tolist))
+    epochs = [[next(stream) for _ in range(3)] for _ in range(2)]
+    assert [len(batch) for batch in epochs[0]] == [4, 4, 2]
+    assert [sorted(chain.from_iterable(epoch)) for epoch in epochs] == [list(range(10))] * 2
+    assert epochs[0] != epochs[1]
+
+
+def test_shuffled_batches_go_on_where_they_stood():
+    first, second = (ShuffledBatches(27, 4, seed=1, build=Tensor.tolist) for _ in range(2))
+    stream = iter(first)
+    for _ in range(9):
+        next(stream)
+    second.load_state_dict(first.state_dict())
+    again = iter(second)
+    assert [next(again) for _ in range(5)] == [next(stream) for _ in range(5)]

@@ -6,7 +6,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
 
 from recipes import finetune_speech, options, pretrain_encoder
@@ -17,6 +16,8 @@ from speech_core.checkpoint import read_json
 from speech_encoder.features import log_mel
 from tests.recipes.test_teacher_states import write_states
 from tests.speech_data import SENTENCES, recorded, spoken, tone_words, write_cache, write_llama
+
+pytestmark = pytest.mark.usefixtures("fresh_accelerator")
 
 SOUNDS = {"a": "AH0", "b": "B", "c": "K", "d": "D", "e": "EH1", "f": "F"}
 TINY = [
@@ -29,13 +30,6 @@ TINY = [
     "--log-every-steps",
     "1",
 ]
-
-
-@pytest.fixture(autouse=True)
-def _fresh_accelerator():
-    AcceleratorState._reset_state(reset_partial_state=True)
-    yield
-    AcceleratorState._reset_state(reset_partial_state=True)
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from accelerate.state import AcceleratorState
 
 from recipes import options, pretrain_encoder
 from recipes.data.features_cache import FeatureCache
@@ -17,12 +16,7 @@ from speech_encoder.config import BestRqConfig, EncoderConfig
 from speech_encoder.conformer import SpeechEncoder
 from tests.speech_data import recorded, spoken, write_cache
 
-
-@pytest.fixture(autouse=True)
-def _fresh_accelerator():
-    AcceleratorState._reset_state(reset_partial_state=True)
-    yield
-    AcceleratorState._reset_state(reset_partial_state=True)
+pytestmark = pytest.mark.usefixtures("fresh_accelerator")
 
 
 @pytest.fixture(scope="module")

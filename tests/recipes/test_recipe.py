@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from accelerate.state import AcceleratorState
 
 from recipes.options import option
 from recipes.recipe import held_out_figures, run_recipe
@@ -13,6 +12,8 @@ from recipes.training_loop import LoopConfig
 from speech_core.checkpoint import read_json
 from speech_core.errors import ConfigError
 from tests.toy_task import Line, Numbers, Toy
+
+pytestmark = pytest.mark.usefixtures("fresh_accelerator")
 
 
 @dataclass(frozen=True)
@@ -30,13 +31,6 @@ def build(config: ToyConfig) -> Toy:
 def arguments(folder: Path, *more: str) -> list[str]:
     steps = ["--max-steps", "3", "--learning-rate", "0.1", "--decay-steps", "0", "--precision", "fp32"]
     return ["--run-dir", str(folder / "run"), *steps, *more]
-
-
-@pytest.fixture(autouse=True)
-def _fresh_accelerator():
-    AcceleratorState._reset_state(reset_partial_state=True)
-    yield
-    AcceleratorState._reset_state(reset_partial_state=True)
 
 
 def test_a_recipe_trains_and_keeps_its_options(tmp_path):

@@ -22,12 +22,7 @@ from tts_frontend.frontend import phones_of
 from tts_frontend.homographs import HomographsConfig
 from tts_frontend.pronunciation import load_pronouncer
 
-
-@pytest.fixture(autouse=True)
-def _fresh_accelerator():
-    AcceleratorState._reset_state(reset_partial_state=True)
-    yield
-    AcceleratorState._reset_state(reset_partial_state=True)
+pytestmark = pytest.mark.usefixtures("fresh_accelerator")
 
 
 def test_surroundings_are_what_the_front_end_sees(tmp_path):

@@ -4,12 +4,11 @@ import json
 
 import pytest
 import torch
-from accelerate.state import AcceleratorState
 
 from recipes import train_pronunciation
 from recipes.train_pronunciation import (
     Entry,
-    LetterBatches,
+    Letters,
     family,
     lay_out,
     read_entries,
@@ -19,12 +18,7 @@ from speech_core.errors import InputError
 from tests.recipes.test_letter_alignment import words
 from tts_frontend.pronunciation_letters import LetterReader, LettersConfig, letter_ids
 
-
-@pytest.fixture(autouse=True)
-def _fresh_accelerator():
-    AcceleratorState._reset_state(reset_partial_state=True)
-    yield
-    AcceleratorState._reset_state(reset_partial_state=True)
+pytestmark = pytest.mark.usefixtures("fresh_accelerator")
 
 
 @pytest.mark.parametrize(
@@ -54,8 +48,8 @@ def test_windows_and_histories_stay_inside_their_word():
         (Entry("tax", ("T", "AE1", "K", "S"), "gold"), (("T",), ("AE1",), ("K", "S"))),
         (Entry("bat", ("B", "AE1", "T"), "cmu"), (("B",), ("AE1",), ("T",))),
     ]
-    batches = LetterBatches(lay_out(aligned, CONFIG), CONFIG, 100, seed=0)
-    batch = next(iter(batches))
+    letters = Letters(lay_out(aligned, CONFIG), CONFIG)
+    batch = letters.take(torch.arange(len(letters)))
     rows = {
         (tuple(window), tuple(history)): (state, style, target)
         for window, history, state, style, target in zip(
@@ -76,24 +70,6 @@ def test_windows_and_histories_stay_inside_their_word():
         ((0, b, a, t, 0), (0, 2)): (0, 1, 2),
         ((b, a, t, 0, 0), (2, 3)): (3, 1, 3),
     }
-
-
-def test_batches_go_on_where_they_stood():
-    aligned = [
-        (Entry(word, phones, "gold"), tuple((p,) for p in phones))
-        for word, phones in [("bat", ("B", "AE1", "T"))] * 9
-    ]
-    laid = lay_out(aligned, CONFIG)
-    first = LetterBatches(laid, CONFIG, 4, seed=1)
-    stream = iter(first)
-    for _ in range(9):
-        next(stream)
-    position = first.state_dict()
-    expected = [next(stream).targets for _ in range(5)]
-    second = LetterBatches(laid, CONFIG, 4, seed=1)
-    second.load_state_dict(position)
-    again = iter(second)
-    assert all(torch.equal(next(again).targets, targets) for targets in expected)
 
 
 def test_entries_that_letters_cannot_tell_are_left_out(tmp_path):

@@ -20,15 +20,9 @@ from speech_core.checkpoint import load_weights, read_json
 from speech_core.errors import ConfigError
 from tests.toy_task import Line, Numbers, Toy, loop_config
 
+pytestmark = pytest.mark.usefixtures("fresh_accelerator")
+
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(autouse=True)
-def _fresh_accelerator():
-    """accelerate keeps the precision of a process; every test here may choose its own."""
-    AcceleratorState._reset_state(reset_partial_state=True)
-    yield
-    AcceleratorState._reset_state(reset_partial_state=True)
 
 
 def lines(folder: Path, kind: str = "train") -> list[dict[str, Any]]:
