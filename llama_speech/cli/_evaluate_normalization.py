@@ -2,11 +2,12 @@
 
 import argparse
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llama_speech.cli._options import UsageError
-from llama_speech.cli._results import add_result_options, finish, named
+from llama_speech.cli._results import add_result_options, finish, named, progress_lines
 from tts_frontend.config import RIGHT_CONTEXT
 
 if TYPE_CHECKING:
@@ -107,24 +108,25 @@ def _score(
     from tts_frontend.config import NormalizerConfig
 
     read, systems = read_pairs(path), []
-    pairs = read.pairs
+    pairs, progress = read.pairs, progress_lines(args)
     print(f"{name}: {len(pairs)} pairs{left_out(read.dropped)}", file=sys.stderr)
     for choice, chooser in choosers.items():
         for context in args.right_context:
-            if not args.quiet:
-                print(f"{name}: {choice}, right context {context}", file=sys.stderr, flush=True)
+            progress(f"{name}: {choice}, right context {context}")
             config = NormalizerConfig(args.language, context)
             systems.append(score_ours(f"{choice}, {context}", pairs, config, chooser, args.classes))
     for peer in peers:
-        if not args.quiet:
-            print(f"{name}: {peer.name}", file=sys.stderr, flush=True)
+        progress(f"{name}: {peer.name}")
         systems.append(score_peer(peer, pairs, args.language))
-    for quoted in args.peer:
-        system, _, rest = quoted.partition(":")
-        if not rest:
-            continue
-        of, file = named(rest)
-        if of == name:
-            lines = Path(file).read_text(encoding="utf-8").rstrip("\n").split("\n")
-            systems.append(score_outputs(system, pairs, lines))
+    for system, lines in _quoted(args.peer, name):
+        systems.append(score_outputs(system, pairs, lines))
     return SetScore(name, len(pairs), systems, read.dropped)
+
+
+def _quoted(peers: Sequence[str], name: str) -> Iterator[tuple[str, list[str]]]:
+    """Systems whose lines for a set are in a file, given as SYSTEM:NAME=FILE."""
+    for peer in peers:
+        system, _, rest = peer.partition(":")
+        of, file = named(rest) if rest else ("", "")
+        if rest and of == name:
+            yield system, Path(file).read_text(encoding="utf-8").rstrip("\n").split("\n")

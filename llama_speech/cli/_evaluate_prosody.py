@@ -1,12 +1,11 @@
 """`llama-speech evaluate prosody`: likelihood and errors of duration, F0 and power on held-out texts."""
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llama_speech.cli._options import UsageError, positive
-from llama_speech.cli._results import add_result_options, finish, named
+from llama_speech.cli._results import add_result_options, finish, named, progress_lines
 
 if TYPE_CHECKING:
     from llama_speech.evaluation.prosody import System
@@ -52,12 +51,9 @@ def run(args: argparse.Namespace) -> int:
     systems, bootstrap = _systems(args), BootstrapConfig(resamples=args.resamples, seed=args.seed)
     sets = [(name, ProsodySet([folder])) for name, folder in map(_named, args.data)]
 
-    def progress(line: str) -> None:
-        if not args.quiet:
-            print(line, file=sys.stderr, flush=True)
-
     results = [
-        evaluate_prosody(name, items, systems, bootstrap, args.own_texts, progress) for name, items in sets
+        evaluate_prosody(name, items, systems, bootstrap, args.own_texts, progress_lines(args))
+        for name, items in sets
     ]
     finish(args, "prosody", to_plain(results), to_markdown(results))
     return 0

@@ -2,11 +2,15 @@
 
 import argparse
 import json
-import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from llama_speech.cli._options import UsageError, positive
-from llama_speech.cli._results import add_result_options, finish
+from llama_speech.cli._results import add_result_options, finish, progress_lines
+
+if TYPE_CHECKING:
+    from llama_speech.evaluation.speech import SpeechTask
+    from llama_speech.evaluation.synthesizers import Synthesizer
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -70,35 +74,43 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("no texts: give --texts FILE, one sentence a line")
     if args.output_dir is None:
         raise UsageError("no folder for the sound: give --output-dir FOLDER")
-    import torch
+    from llama_speech.evaluation.speech import evaluate_speaker, to_markdown, to_plain
 
+    task, systems = _task(args), _systems(args)
+    results = [evaluate_speaker(system, task) for system in systems]
+    finish(args, "speech", {"texts": task.texts, "systems": to_plain(results)}, to_markdown(results))
+    return 0
+
+
+def _task(args: argparse.Namespace) -> "SpeechTask":
+    """What is said, who listens, and what is measured of it."""
     from llama_speech.default_llama import cache_dir
     from llama_speech.evaluation.peers import PeerOptions, make_peer
     from llama_speech.evaluation.scores import BootstrapConfig
-    from llama_speech.evaluation.speech import SpeechTask, evaluate_speaker, to_markdown, to_plain
+    from llama_speech.evaluation.speech import SpeechTask
     from llama_speech.evaluation.speech_quality import dnsmos, load_voice_encoder
-    from llama_speech.evaluation.synthesizers import Ours, make_synthesizer
 
     quality = dnsmos() if args.quality else None  # said first when it is missing
     voices = load_voice_encoder() if args.speakers else None
-    torch.set_num_threads(args.threads)
-
-    def progress(line: str) -> None:
-        if not args.quiet:
-            print(line, file=sys.stderr, flush=True)
-
-    systems = [make_synthesizer(name) for name in args.peer]
-    if not args.no_model:
-        from llama_speech.speech import VoiceSource, load_speaker
-
-        speaker = load_speaker(VoiceSource(args.model, args.llama, use_llama=not args.no_llama))
-        systems = [Ours(speaker), *systems]
     options = PeerOptions(threads=args.threads)
     recognizers = tuple(make_peer(name, options) for name in args.recognizer or ["faster-whisper:base"])
     bootstrap = BootstrapConfig(resamples=args.resamples, seed=args.seed)
     texts = read_texts(args.texts, args.limit)
     cache = args.cache_dir or cache_dir() / "evaluation"
-    task = SpeechTask(texts, recognizers, args.output_dir, cache, bootstrap, quality, voices, progress)
-    results = [evaluate_speaker(system, task) for system in systems]
-    finish(args, "speech", {"texts": texts, "systems": to_plain(results)}, to_markdown(results))
-    return 0
+    progress = progress_lines(args)
+    return SpeechTask(texts, recognizers, args.output_dir, cache, bootstrap, quality, voices, progress)
+
+
+def _systems(args: argparse.Namespace) -> "list[Synthesizer]":
+    """Our voice, unless it is left out, and the peers."""
+    import torch
+
+    from llama_speech.evaluation.synthesizers import Ours, make_synthesizer
+
+    torch.set_num_threads(args.threads)
+    peers = [make_synthesizer(name) for name in args.peer]
+    if args.no_model:
+        return peers
+    from llama_speech.speech import VoiceSource, load_speaker
+
+    return [Ours(load_speaker(VoiceSource(args.model, args.llama, use_llama=not args.no_llama))), *peers]

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,16 @@ def finish(args: argparse.Namespace, task: str, values: Any, markdown: str) -> N
         for path in write_results(args.output_dir, task, values, markdown):
             print(f"wrote {path}", file=sys.stderr)
     print(json_text(values) if args.json else markdown, end="")
+
+
+def progress_lines(args: argparse.Namespace) -> Callable[[str], None]:
+    """What shows a line of progress on standard error, unless --quiet."""
+
+    def show(line: str) -> None:
+        if not args.quiet:
+            print(line, file=sys.stderr, flush=True)
+
+    return show
 
 
 def exit_code(failed: int, what: str, counted_as: str) -> int:

@@ -235,21 +235,28 @@ def evaluate_prosody(
     generator = np.random.default_rng(bootstrap.seed)
     chosen = generator.integers(0, len(texts), (bootstrap.resamples, len(texts)))
     draws = np.stack([np.bincount(row, minlength=len(texts)) for row in chosen]).astype(np.float64)
-    results = []
-    for system, size, own in zip(systems, sizes, measured, strict=True):
-        figures, against = {}, {}
-        for metric in METRICS:
-            sums = [one[metric.name] for one in own]
-            first = [one[metric.name] for one in measured[0]]
-            figures[metric.name] = _figure(sums, None, draws)
-            against[metric.name] = _figure(sums, first, draws)
-        results.append(SystemResult(system.name, size, figures, against))
+    results = tuple(
+        SystemResult(system.name, size, *_figures(own, measured[0], draws))
+        for system, size, own in zip(systems, sizes, measured, strict=True)
+    )
     count = len(texts) if own_texts is None else min(own_texts, len(texts))
     signature = (
         f"prosody|errors:mean-duration|own-choices:{count}-texts|ci:bootstrap-text-{bootstrap.resamples}"
         f"|seed:{bootstrap.seed}"
     )
-    return ProsodyResult(name, len(texts), int(items.num_phones.sum()), tuple(results), signature)
+    return ProsodyResult(name, len(texts), int(items.num_phones.sum()), results, signature)
+
+
+def _figures(
+    own: Sequence[dict[str, Sums]], first: Sequence[dict[str, Sums]], draws: NDArray[np.float64]
+) -> tuple[dict[str, Figure], dict[str, Figure]]:
+    """All figures of the seeds of a system, and their differences from those of the first system."""
+    figures, against = {}, {}
+    for metric in METRICS:
+        sums = [one[metric.name] for one in own]
+        figures[metric.name] = _figure(sums, None, draws)
+        against[metric.name] = _figure(sums, [one[metric.name] for one in first], draws)
+    return figures, against
 
 
 def to_markdown(results: Sequence[ProsodyResult]) -> str:

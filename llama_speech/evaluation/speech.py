@@ -82,22 +82,7 @@ class SpeechTask:
 
 def evaluate_speaker(synthesizer: Synthesizer, task: SpeechTask) -> SpeakerResult:
     """Let one synthesizer read all texts and score it; a text it fails on counts as silence."""
-    paths: list[Path | None] = []
-    spoken: list[Spoken] = []
-    folder = task.folder / synthesizer.name.replace("/", "_").replace(" ", "_")[:60]
-    folder.mkdir(parents=True, exist_ok=True)
-    for number, text in enumerate(task.texts):
-        try:
-            one = synthesizer.speak(text)
-        except InputError as error:
-            logger.warning("%s: %s", synthesizer.name, error)
-            paths.append(None)
-            continue
-        spoken.append(one)
-        paths.append(folder / f"{number:04d}.wav")
-        write_wav(folder / f"{number:04d}.wav", one.samples, one.sample_rate)
-    if not spoken:
-        raise InputError(f"{synthesizer.name} spoke none of the {len(task.texts)} texts")
+    paths, spoken = _read_aloud(synthesizer, task)
     audio_s = sum(len(one.samples) / one.sample_rate for one in spoken)
     task.progress(f"{synthesizer.name}: {audio_s:.0f} s spoken")
     rows = _rows(spoken, [path for path in paths if path], task)
@@ -118,6 +103,27 @@ def evaluate_speaker(synthesizer: Synthesizer, task: SpeechTask) -> SpeakerResul
         voice=tuple(np.mean(voices, axis=0).tolist()) if voices else (),
         heard=heard,
     )
+
+
+def _read_aloud(synthesizer: Synthesizer, task: SpeechTask) -> tuple[list[Path | None], list[Spoken]]:
+    """Files of all texts, None where it fails, and what was spoken. Raises InputError if nothing was."""
+    paths: list[Path | None] = []
+    spoken: list[Spoken] = []
+    folder = task.folder / synthesizer.name.replace("/", "_").replace(" ", "_")[:60]
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, text in enumerate(task.texts):
+        try:
+            one = synthesizer.speak(text)
+        except InputError as error:
+            logger.warning("%s: %s", synthesizer.name, error)
+            paths.append(None)
+            continue
+        spoken.append(one)
+        paths.append(folder / f"{number:04d}.wav")
+        write_wav(folder / f"{number:04d}.wav", one.samples, one.sample_rate)
+    if not spoken:
+        raise InputError(f"{synthesizer.name} spoke none of the {len(task.texts)} texts")
+    return paths, spoken
 
 
 def _hear(recognizer: Recognizer, paths: Sequence[Path | None], task: SpeechTask) -> list[str]:

@@ -5,7 +5,7 @@ are thrown away.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,10 +14,11 @@ from llama_speech.segments import AudioBuffer
 from llama_speech.service.answer import Answer
 from llama_speech.service.answering import Answers, Request
 from llama_speech.service.captions import Captions
+from llama_speech.service.detection import PREFIX_MS, detector_config, prefix_ms, wait_ms
 from llama_speech.service.interruption import CHECK_PREFIX_MS, Interruption
 from llama_speech.service.items import Conversation, Item, Part
 from llama_speech.service.outbox import JudgeTurn, Outbox, Recognize
-from llama_speech.service.settings import SemanticVad, ServerVad, Settings
+from llama_speech.service.settings import SemanticVad, Settings
 from llama_speech.service.transcripts import Transcripts
 from llama_speech.service.turns import TurnConfig, TurnDetector, TurnEvent, Window
 from llama_speech.service.wire_audio import MODEL_RATE_HZ
@@ -26,9 +27,6 @@ from speech_core.pcm import Audio, float_to_pcm16
 
 SHORTEST_COMMIT_MS = 100
 LONGEST_BUFFER_S = 300
-_PREFIX_MS = 300
-_FINISHED = 0.2  # from this probability on words sound finished (chosen on dev data, RESULTS.md)
-_SHORT_WAIT_MS = 320  # silence after words that surely are
 
 
 @dataclass
@@ -97,16 +95,11 @@ class Listener:
         """Use other settings from the next window on."""
         self._settings = settings
         self._detection = settings.audio.input.turn_detection
-        config = self._base
-        if isinstance(self._detection, ServerVad):
-            config = replace(
-                config, threshold=self._detection.threshold, silence_ms=self._detection.silence_duration_ms
-            )
-        elif isinstance(self._detection, SemanticVad):
-            config = replace(config, silence_ms=self._detection.longest_wait_ms)
-        else:
+        if self._detection is None:
             self._abandon()
-        self._detector.configure(config)
+            self._detector.configure(self._base)
+        else:
+            self._detector.configure(detector_config(self._base, self._detection))
 
     def hear(self, windows: Sequence[Window]) -> None:
         """Sound of the user, in order.
@@ -186,9 +179,7 @@ class Listener:
         """How likely the user has finished: the more likely, the shorter the silence that ends the turn."""
         if self._draft is None or self._draft.job != job or not isinstance(self._detection, SemanticVad):
             return
-        longest = self._detection.longest_wait_ms
-        share = max(0.0, (_FINISHED - finished) / _FINISHED)
-        self._detector.expect_end_after(round(_SHORT_WAIT_MS + share * (longest - _SHORT_WAIT_MS)))
+        self._detector.expect_end_after(wait_ms(self._detection, finished))
 
     def end_silently(self) -> None:
         """The client sends no sound any more: the turn that is going on ends here."""
@@ -229,11 +220,9 @@ class Listener:
             )
 
     def _started(self, sample: int) -> None:
-        prefix_ms = (
-            self._detection.prefix_padding_ms if isinstance(self._detection, ServerVad) else _PREFIX_MS
-        )
         self.speech_lag_s = (self._buffer.end - sample) / MODEL_RATE_HZ
-        self._turn_start = max(sample - prefix_ms * MODEL_RATE_HZ // 1000, self._buffer.start)
+        prefix = prefix_ms(self._detection) * MODEL_RATE_HZ // 1000
+        self._turn_start = max(sample - prefix, self._buffer.start)
         self._turn_item = self._outbox.new_id("item")
         self._captions, self._captioning = Captions(), None
         self._auto = None  # the user goes on: one answer for all of it
@@ -372,9 +361,7 @@ class Listener:
         """Keep only what may still be needed."""
         if self._detection is not None:
             if not self.in_turn:
-                keep_ms = max(_PREFIX_MS, self._base.interrupt_ms) + (
-                    self._detection.prefix_padding_ms if isinstance(self._detection, ServerVad) else 0
-                )
+                keep_ms = max(PREFIX_MS, self._base.interrupt_ms) + prefix_ms(self._detection)
                 self._buffer.drop_before(self._buffer.end - keep_ms * MODEL_RATE_HZ // 1000)
             return
         if self._buffer.end - self._buffer.start > LONGEST_BUFFER_S * MODEL_RATE_HZ:
