@@ -125,6 +125,39 @@ def test_wrong_usage_is_exit_code_2_and_one_line(tmp_path, monkeypatch, capsys, 
     assert errors.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("redirected", "code", "message"),
+    [
+        ("< /dev/null", 0, ""),
+        ("<&-", 0, ""),  # nothing to read
+        ("< noise", 1, "the text is not UTF-8 (invalid start byte at 0): convert it"),
+        ("5 >&-", 1, "the output cannot be written: Bad file descriptor"),
+        ("5 > /dev/full", 1, "the output cannot be written: No space left on device"),
+        ("5 | true", 0, ""),
+    ],
+)
+def test_streams_that_are_closed_full_or_no_text(tmp_path, redirected, code, message):
+    (tmp_path / "noise").write_bytes(b"\xff\xfe" * 200)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8"}
+    command = f"{sys.executable} -m llama_speech normalize --rules {redirected}"
+    result = subprocess.run(
+        ["sh", "-c", command], capture_output=True, text=True, cwd=tmp_path, env=environment, check=False
+    )
+    assert (result.returncode, result.stdout) == (code, "")
+    assert result.stderr == (f"llama-speech: {message}\n" if message else "")
+
+
+@pytest.mark.parametrize("folder", ["a.wav", "a.wav/deeper"])
+@pytest.mark.parametrize("command", [["transcribe", "a.wav"], ["evaluate", "compare", "a.json", "b.json"]])
+def test_results_that_could_not_be_written_are_seen_before_the_work(
+    tmp_path, monkeypatch, capsys, command, folder
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.wav").write_bytes(wav_bytes(tone(0.1, 16000)))
+    assert main([*command, "-o", folder]) == 2
+    assert capsys.readouterr() == ("", "llama-speech: a.wav is not a folder\n")
+
+
 def test_files_that_are_not_there_need_no_model(tmp_path):
     result = run("transcribe", "one.wav", "*.ogg", cwd=tmp_path)
     assert result.returncode == 1

@@ -80,8 +80,10 @@ def read_user_lexicon(path: Path) -> dict[str, Phones]:
     entries: dict[str, Phones] = {}
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read as a lexicon in UTF-8: {error}") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is no lexicon in UTF-8: {error}") from None
     for number, line in enumerate(lines, start=1):
         word, _, phones = line.split("#", 1)[0].strip().replace("\t", " ").partition(" ")
         if not word:

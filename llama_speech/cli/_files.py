@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from llama_speech.cli._display import Display
 from llama_speech.cli._inputs import Recording, expand
-from llama_speech.cli._options import UsageError, positive
-from llama_speech.cli._outputs import output_names
+from llama_speech.cli._options import UsageError, positive, wrong_usage
+from llama_speech.cli._outputs import check_folder, output_names
 from llama_speech.languages import find_language
 from llama_speech.writers import FORMATS, render, write_atomically
-from speech_core.errors import InputError, SpeechError
+from speech_core.errors import SpeechError
 
 if TYPE_CHECKING:
     from llama_speech.results import Transcription
@@ -107,10 +107,8 @@ def run_files(args: argparse.Namespace, work: Work) -> int:
 
 def check_language(language: str) -> None:
     """Refuse a language nobody knows before any work; which ones the model knows is seen later."""
-    try:
+    with wrong_usage():
         find_language(language)
-    except InputError as error:
-        raise UsageError(str(error)) from None
 
 
 def _formats(chosen: Sequence[str] | None) -> list[str]:
@@ -137,8 +135,7 @@ def _plan(
     """What is to be done; and a line for each recording whose files exist already."""
     if args.output_dir is None:
         return [_Task(recording, {}) for recording in recordings], []
-    if args.output_dir.exists() and not args.output_dir.is_dir():
-        raise UsageError(f"{args.output_dir} is not a folder")
+    check_folder(args.output_dir)
     tasks, refused = [], []
     for recording, name in zip(recordings, output_names(recordings), strict=True):
         targets = {one: args.output_dir / name.with_name(f"{name.name}.{one}") for one in formats}

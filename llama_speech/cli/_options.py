@@ -1,10 +1,12 @@
 """Options that several commands share, and the error for a wrong use of them."""
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from speech_core.errors import InputError
+from speech_core.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
     from llama_speech.api import SpeechLlama
@@ -18,6 +20,15 @@ def summary_of(module: ModuleType) -> str:
     """The first line of a module's docstring, without the name of the command and the full stop: its help."""
     first = (module.__doc__ or "").strip().splitlines()[0]
     return first.split(": ", 1)[-1].removesuffix(".")
+
+
+@contextmanager
+def wrong_usage() -> Iterator[None]:
+    """Values of options that are refused are a wrong use of the command."""
+    try:
+        yield
+    except (InputError, ConfigError) as error:
+        raise UsageError(str(error)) from None
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:

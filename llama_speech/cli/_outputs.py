@@ -29,6 +29,28 @@ def output_names(recordings: Sequence[Recording]) -> list[Path]:
             levels[place] = min(levels[place] + 1, len(candidates[place]) - 1)
 
 
+def check_file(path: Path) -> None:
+    """Refuse a file that cannot be written, before any work. Raises UsageError."""
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder: name a file")
+    if not path.parent.is_dir():
+        raise UsageError(f"{path} cannot be written: there is no folder {path.parent}")
+    _check_permission(path if path.exists() else path.parent, path)
+
+
+def check_folder(path: Path) -> None:
+    """Refuse a folder that can neither be used nor made, before any work. Raises UsageError."""
+    there = next(place for place in (path, *path.parents) if place.exists())
+    if not there.is_dir():
+        raise UsageError(f"{there} is not a folder")
+    _check_permission(there, path)
+
+
+def _check_permission(place: Path, path: Path) -> None:
+    if not os.access(place, os.W_OK):
+        raise UsageError(f"{path} cannot be written: no permission for {place}")
+
+
 def _candidates(recording: Recording, common: Path) -> list[Path]:
     """Names from short to long: without suffix, with the folders above, with the suffix as well."""
     longer = Path(os.path.relpath(recording.path.resolve(), common)) if recording.path else recording.inside

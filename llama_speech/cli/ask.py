@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from llama_speech.cli._display import Display
 from llama_speech.cli._files import check_language
 from llama_speech.cli._inputs import Recording, expand
-from llama_speech.cli._options import UsageError, add_model_options, load_model, positive
+from llama_speech.cli._options import UsageError, add_model_options, load_model, positive, wrong_usage
+from llama_speech.cli._outputs import check_file
 from llama_speech.writers import write_atomically
 from speech_core.errors import InputError
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from llama_speech.chat import ChatAnswer, ChatStream
     from llama_speech.speech import Speaker
     from speech_core.events import TokenEvent
+
+DEFAULT_OUTPUT = Path("answer.wav")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -77,6 +80,8 @@ def run(args: argparse.Namespace) -> int:
     question = _question(recordings, args.text)
     if args.output and not args.speak:
         raise UsageError("--output is where --speak writes: add --speak")
+    if args.speak:
+        check_file(args.output or DEFAULT_OUTPUT)
     with Display(args.quiet, progress=False) as display:
         answer = _answer(args, [*_system(args.system, history), *history, question], tools, display)
     if args.history:
@@ -104,6 +109,10 @@ def _answer(
     args: argparse.Namespace, messages: list[Any], tools: list[Any], display: Display
 ) -> "ChatAnswer":
     """Load the model and print the answer as it comes."""
+    from speech_adapter.sampling import Sampling
+
+    with wrong_usage():
+        Sampling(args.temperature, args.top_p, args.seed)
     voice = _voice(args) if args.speak else None
     model = load_model(args)
     stream = model.chat(
@@ -121,7 +130,7 @@ def _answer(
     )
     events = _shown(stream, args, display)
     if voice is not None:
-        events = _said(events, voice, args.output or Path("answer.wav"))
+        events = _said(events, voice, args.output or DEFAULT_OUTPUT)
     for _ in events:
         pass
     answer = stream.answer()
@@ -198,8 +207,10 @@ def _read_history(path: Path) -> list[Any]:
 def _read_json_list(path: Path) -> list[Any]:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as JSON: {error}") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    except ValueError as error:  # no JSON, or not even text
+        raise InputError(f"{path}: is not JSON: {error}") from None
     if not isinstance(values, list):
         raise InputError(f"{path}: holds no list")
     return values

@@ -9,6 +9,7 @@ import argparse
 from importlib import import_module
 
 from llama_speech.cli._options import summary_of
+from llama_speech.cli._outputs import check_folder
 
 TASKS = (
     "asr",
@@ -37,5 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the task; return its exit code."""
+    if args.output_dir is not None:
+        check_folder(args.output_dir)
     code: int = args.run_task(args)
     return code

@@ -7,6 +7,7 @@ Exit codes: 0 all done, 1 something failed, 2 wrong usage, 130 interrupted.
 """
 
 import argparse
+import errno
 import io
 import logging
 import os
@@ -29,10 +30,11 @@ FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code."""
+    _open_closed_streams()
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="strict")  # in some locales Python would take any bytes for text
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(
-            errors="backslashreplace"
-        )  # a terminal that cannot show a letter is no failure
+        sys.stdout.reconfigure(errors="backslashreplace")  # a letter the terminal cannot show is no failure
     arguments = hyphenated(sys.argv[1:] if argv is None else argv)
     parser = build_parser(arguments)
     try:
@@ -41,6 +43,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return leaving.code if isinstance(leaving.code, int) else WRONG_USAGE
     configure_logging(quiet=getattr(args, "quiet", False), debug=args.debug)
     return _run(args)
+
+
+def _open_closed_streams() -> None:
+    """A standard stream that the caller closed: nothing to read, no complaints, and writing to it fails."""
+    if sys.stdin is None:
+        sys.stdin = Path(os.devnull).open()  # noqa: SIM115 (as long as the program runs, here and below)
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_RDONLY), "w")
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115
 
 
 def command_names() -> list[str]:
@@ -122,17 +134,34 @@ def _run(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print(f"{PROGRAM}: interrupted", file=sys.stderr)
         return INTERRUPTED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on: no second complaint
+    except BrokenPipeError:  # nobody reads on
+        _drop_output()
         return FAILED
     except SpeechError as error:
         return _failed(args, str(error), WRONG_USAGE if isinstance(error, UsageError) else FAILED)
+    except UnicodeDecodeError as error:
+        wrong = f"the text is not {error.encoding.upper()} ({error.reason} at {error.start}): convert it"
+        return _failed(args, wrong, FAILED)
     except OSError as error:
+        if error.errno in _NOT_WRITTEN:
+            _drop_output()
+            return _failed(args, f"the output cannot be written: {error.strerror}", FAILED)
         if error.filename is None:
             return _failed(args, f"internal error: {error} (see --debug)", FAILED)
         return _failed(args, f"{error.filename}: {error.strerror}: check the path", FAILED)
     except Exception as error:  # noqa: BLE001 (the edge: whatever went wrong gets one line)
         return _failed(args, f"internal error: {type(error).__name__}: {error} (see --debug)", FAILED)
+
+
+_NOT_WRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
+
+
+def _drop_output() -> None:
+    """If standard output cannot be written, drop the rest: else Python complains again at its end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _failed(args: argparse.Namespace, message: str, code: int) -> int:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, TextIO
 
-from llama_speech.cli._options import UsageError
+from llama_speech.cli._options import UsageError, wrong_usage
 
 if TYPE_CHECKING:
     from llama_speech.normalization import Chooser, TextReader
@@ -116,7 +116,8 @@ def _config(args: argparse.Namespace) -> "NormalizerConfig":
         code=args.code,
         emoji=args.emoji,
     )
-    return NormalizerConfig(language=args.language, lookahead_tokens=args.lookahead, reading=reading)
+    with wrong_usage():
+        return NormalizerConfig(language=args.language, lookahead_tokens=args.lookahead, reading=reading)
 
 
 def _stdin_lines(stream: TextIO) -> Iterator[str]:

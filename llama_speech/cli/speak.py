@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 import sys
 import wave
 from collections.abc import Iterable, Iterator
@@ -9,7 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TextIO
 
-from llama_speech.cli._options import UsageError, positive
+from llama_speech.cli._options import UsageError, positive, wrong_usage
+from llama_speech.cli._outputs import check_file
 
 if TYPE_CHECKING:
     from llama_speech.speech import Speaker
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 STDIN = "-"
 DEFAULT_OUTPUT = "speech.wav"
+_LIKE_A_FILE = re.compile(r"\S+\.(?:txt|text|md)|(?:\.{1,2}|~)?/\S+|[^\s:]+/", re.IGNORECASE)
 _PIECE = 4096  # characters read at once
 _UNKNOWN_LENGTH = 0x7FFFFFFF - 64  # bytes a streamed WAV file announces
 
@@ -54,12 +57,15 @@ def run(args: argparse.Namespace) -> int:
     """Speak; says in one line when there is nothing to say."""
     if args.stream and args.output:
         raise UsageError("--stream writes to standard output: leave --output out")
-    options = _options(args)
+    path = Path(args.output or DEFAULT_OUTPUT)
+    for name in (None if args.stream else path, args.timestamps, args.plot):
+        if name is not None:
+            check_file(Path(name))
+    options, pieces = _options(args), _pieces(args.text)
     speaker = _speaker(args)
     stream = speaker.stream(options, keep_phones=bool(args.plot))
-    chunks = speaker.say(_pieces(args.text), stream)
+    chunks = speaker.say(pieces, stream)
     kept: list[AudioChunk] = []
-    path = Path(args.output or DEFAULT_OUTPUT)
     with _writer(args, path, speaker.sample_rate) as write:
         for chunk in chunks:
             write(chunk)
@@ -80,14 +86,15 @@ def run(args: argparse.Namespace) -> int:
 def _options(args: argparse.Namespace) -> "ProsodyOptions":
     from prosody.predictor import ProsodyOptions
 
-    return ProsodyOptions(
-        rate=args.rate,
-        pitch=args.pitch,
-        energy=args.energy,
-        decoding="mean" if args.seed is None else "sample",
-        seed=args.seed or 0,
-        speaker=args.voice,
-    )
+    with wrong_usage():
+        return ProsodyOptions(
+            rate=args.rate,
+            pitch=args.pitch,
+            energy=args.energy,
+            decoding="mean" if args.seed is None else "sample",
+            seed=args.seed or 0,
+            speaker=args.voice,
+        )
 
 
 def _speaker(args: argparse.Namespace) -> "Speaker":
@@ -108,11 +115,13 @@ def _pieces(text: str) -> Iterable[str]:
         is_file = len(text) < 1024 and Path(text).is_file()
     except (OSError, ValueError):
         is_file = False
+    if not is_file and _LIKE_A_FILE.fullmatch(text):
+        raise UsageError(f"{text}: no such file; to say just that, give it to standard input")
     return _file_pieces(Path(text)) if is_file else [text]
 
 
 def _file_pieces(path: Path) -> Iterator[str]:
-    with path.open(encoding="utf-8", errors="replace") as stream:
+    with path.open(encoding="utf-8") as stream:
         yield from _lines(stream)
 
 

@@ -14,8 +14,7 @@ from llama_speech.cli._files import (
     listening,
     run_files,
 )
-from llama_speech.cli._options import UsageError, add_model_options, load_model
-from speech_core.errors import InputError
+from llama_speech.cli._options import add_model_options, load_model, wrong_usage
 
 if TYPE_CHECKING:
     from llama_speech.results import Transcription
@@ -52,10 +51,8 @@ def run(args: argparse.Namespace) -> int:
 def _check_target(language: str) -> None:
     from llama_speech.translation import target_language
 
-    try:
+    with wrong_usage():
         target_language(language)
-    except InputError as error:
-        raise UsageError(str(error)) from None
 
 
 def _translate(

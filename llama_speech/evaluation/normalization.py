@@ -100,12 +100,13 @@ def read_pairs(path: Path) -> PairSet:
     """
     try:
         data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except OSError as error:
-        reason = error.strerror or error
-        raise InputError(f"{path} cannot be read ({reason}): name a file of pairs") from None
+        text = data.decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{path} cannot be read ({reason}): name a file of pairs in UTF-8") from None
     pairs: list[Pair] = []
     dropped: Counter[str] = Counter()
-    for number, line in enumerate(data.decode("utf-8").removesuffix("\n").split("\n"), start=1):
+    for number, line in enumerate(text.removesuffix("\n").split("\n"), start=1):
         columns = line.split("\t")
         if not line.strip():
             dropped["blank lines"] += 1

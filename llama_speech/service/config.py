@@ -31,7 +31,7 @@ class Limits:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            if getattr(self, field.name) <= 0:
+            if not getattr(self, field.name) > 0:  # not a number is refused too
                 raise ConfigError(f"{field.name} is {getattr(self, field.name)}: it must be above 0")
 
 
@@ -95,6 +95,9 @@ def from_environment(environment: Mapping[str, str], cls: type[Any]) -> dict[str
     return values
 
 
+_KINDS = {bool: "true or false", int: "a whole number", float: "a number"}
+
+
 def _value(text: str, default: Any, name: str) -> Any:
     try:
         if isinstance(default, bool):
@@ -102,7 +105,7 @@ def _value(text: str, default: Any, name: str) -> Any:
         if isinstance(default, int | float):
             return type(default)(text)
     except (ValueError, KeyError):
-        raise ConfigError(f"{name} is {text!r}: give a {type(default).__name__}") from None
+        raise ConfigError(f"{name} is {text!r}: give {_KINDS[type(default)]}") from None
     if isinstance(default, tuple):
         return tuple(part.strip() for part in text.split(",") if part.strip())
     return Path(text) if default is None else text

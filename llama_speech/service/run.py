@@ -3,6 +3,8 @@
 import asyncio
 import logging
 import signal
+import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,9 +14,11 @@ import numpy as np
 import uvicorn
 from starlette.applications import Starlette
 
+from llama_speech.service.config import ServiceConfig
 from llama_speech.service.outbox import Message, Recognize, StartReply
 from llama_speech.service.products import Failed, Finished, Product
 from llama_speech.service.server import Service
+from speech_core.errors import ConfigError
 
 _log = logging.getLogger(__name__)
 _PING_S, _PONG_S = 20.0, 60.0
@@ -42,6 +46,25 @@ class GracefulServer(uvicorn.Server):
         if self._service.draining and self._service.sessions == 0:
             self.should_exit = True
         return await super().on_tick(counter)
+
+
+def check_can_listen(config: ServiceConfig) -> None:
+    """Raise ConfigError for a damaged certificate, and for an address on which nothing can listen."""
+    if config.tls_cert is not None:
+        try:
+            ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(
+                config.tls_cert, config.tls_key
+            )
+        except OSError as error:
+            names = f"{config.tls_cert} and {config.tls_key}"
+            raise ConfigError(f"{names} are no TLS certificate and key (PEM): {error.strerror}") from None
+    try:
+        family, *_, address = socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM)[0]
+        socket.create_server(address[:2], family=family).close()
+    except OSError as error:
+        raise ConfigError(
+            f"cannot listen on {config.host}, port {config.port}: {error.strerror}: choose another"
+        ) from None
 
 
 def make_server(app: Starlette, service: Service) -> GracefulServer:

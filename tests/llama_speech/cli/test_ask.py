@@ -96,10 +96,15 @@ def test_a_guard_is_a_llama(ask, tiny_stack):
         (("silence.wav", "--text", "?"), 1, "silence.wav: no speech found in its audio"),
         (("clip.flac", "-l", "xx"), 2, "language 'xx' is not known"),
         (("clip.flac", "-l", "de"), 1, "language German is not one this model was trained for"),
-        (("--text", "?", "--temperature", "-1"), 1, "temperature is -1"),
-        (("--text", "?", "--tools", "clip.flac"), 1, "clip.flac: cannot be read as JSON"),
+        (("--text", "?", "--temperature", "-1"), 2, "temperature is -1"),
+        (("--text", "?", "--tools", "clip.flac"), 1, "clip.flac: is not JSON"),
         (("--text", "?", "-o", "a.wav"), 2, "--output is where --speak writes: add --speak"),
         (("--text", "?", "--speak"), 1, "bundle "),
+        (
+            ("--text", "?", "--speak", "-o", "nowhere/a.wav"),
+            2,
+            "nowhere/a.wav cannot be written: ",
+        ),
         (("--text", "?", "--guard", "nowhere"), 1, "nowhere is not the folder of a Llama"),
     ],
 )

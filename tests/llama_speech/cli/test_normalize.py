@@ -50,7 +50,7 @@ def test_options_change_the_reading(capsys):
 
 
 def test_wrong_options_are_one_line(capsys):
-    assert main(["normalize", "--rules", "--lookahead", "99", "x"]) == 1
+    assert main(["normalize", "--rules", "--lookahead", "99", "x"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
     for wrong in (["--rules", "--no-llama"], ["--no-llama", "--llama", "x"]):
         assert main(["normalize", *wrong, "x"]) == 2

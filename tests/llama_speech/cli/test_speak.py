@@ -7,7 +7,7 @@ import pytest
 
 from llama_speech.bundle import BundleInfo
 from llama_speech.cli.main import main
-from llama_speech.cli.speak import wav_header
+from llama_speech.cli.speak import _pieces, wav_header
 from tests.voice_parts import add_voice
 
 
@@ -79,14 +79,38 @@ def test_nothing_to_say_is_one_line(voice, tmp_path, capsys, text):
     ("arguments", "code", "said"),
     [
         (["--stream", "-o", "x.wav"], 2, "leave --output out"),
-        (["--rate", "100"], 1, "rate is 100"),
+        (["--rate", "100"], 2, "rate is 100"),
+        (["--seed", "-1"], 2, "seed -1"),
+        (["-o", "."], 2, ". is a folder: name a file"),
+        (["--timestamps", "nowhere/times.json"], 2, "there is no folder nowhere"),
         (["--voice", "nobody"], 1, "no speaker 'nobody'"),
         (["--lexicon", "missing.txt"], 1, "missing.txt cannot be read"),
-        (["-o", "/no/such/folder/x.wav"], 1, "x.wav"),
+        (["-o", "/no/such/folder/x.wav"], 2, "there is no folder /no/such/folder"),
     ],
 )
 def test_mistakes_are_one_line(voice, capsys, arguments, code, said):
     assert main(["speak", "They stop.", "--model", voice, *arguments]) == code
     error = capsys.readouterr().err
     assert said in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("text", ["letter.txt", "./letter", "/no/such/letter", "Notes.MD", "letters/"])
+def test_a_file_that_is_not_there_is_not_said(voice, tmp_path, monkeypatch, capsys, text):
+    monkeypatch.chdir(tmp_path)
+    assert main(["speak", text, "--model", voice]) == 2
+    assert capsys.readouterr().err.startswith(f"llama-speech: {text}: no such file")
+
+
+@pytest.mark.parametrize("text", ["and/or", "3.5", "/", "Who?", "e.g. this.txt", "http://a.b/c"])
+def test_what_only_looks_like_a_file_is_said(text):
+    assert _pieces(text) == [text]
+
+
+def test_a_file_that_is_no_text_is_one_line(voice, tmp_path, capsys):
+    sound = tmp_path / "sound.wav"
+    sound.write_bytes(b"RIFF\xff\xfe\x00\x01" * 50)
+    assert main(["speak", str(sound), "--model", voice, "-o", str(tmp_path / "out.wav")]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("llama-speech: the text is not UTF-8")
     assert error.count("\n") == 1

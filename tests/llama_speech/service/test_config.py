@@ -45,6 +45,8 @@ def test_settings_that_cannot_work_are_refused(wrong):
 def test_limits_are_positive():
     with pytest.raises(ConfigError, match="max_sessions is 0"):
         Limits(max_sessions=0)
+    with pytest.raises(ConfigError, match="session_s is nan"):
+        Limits(session_s=float("nan"))
 
 
 def test_the_environment_sets_fields_by_their_name():
@@ -63,7 +65,9 @@ def test_the_environment_sets_fields_by_their_name():
     assert values == expected
 
 
-@pytest.mark.parametrize(("name", "text"), [("MAX_SESSIONS", "many"), ("IDLE_S", "")])
-def test_a_wrong_value_is_named(name, text):
-    with pytest.raises(ConfigError, match=f"LLAMA_SPEECH_SERVE_{name}"):
+@pytest.mark.parametrize(
+    ("name", "text", "needed"), [("MAX_SESSIONS", "many", "a whole number"), ("IDLE_S", "", "a number")]
+)
+def test_a_wrong_value_is_named(name, text, needed):
+    with pytest.raises(ConfigError, match=f"LLAMA_SPEECH_SERVE_{name} is '{text}': give {needed}"):
         from_environment({f"LLAMA_SPEECH_SERVE_{name}": text}, Limits)

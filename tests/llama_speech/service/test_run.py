@@ -1,12 +1,15 @@
 import signal
+import socket
 import time
 
 import httpx
 import pytest
 
 from llama_speech.service.app import build_app
+from llama_speech.service.config import ServiceConfig
 from llama_speech.service.products import Failed
-from llama_speech.service.run import make_server, running, warm_up
+from llama_speech.service.run import check_can_listen, make_server, running, warm_up
+from speech_core.errors import ConfigError
 from tests.llama_speech.service.conftest import make_service
 
 
@@ -23,6 +26,24 @@ def test_a_model_that_fails_is_not_served(tiny_engine, tiny_model, monkeypatch):
     )
     with pytest.raises(RuntimeError, match="no memory"):
         warm_up(make_service(tiny_engine, tiny_model))
+
+
+def test_where_nothing_can_listen_is_said_before_models_are_loaded():
+    check_can_listen(ServiceConfig(port=0))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigError, match=f"127.0.0.1, port {port}: Address already in use"):
+            check_can_listen(ServiceConfig(port=port))
+    with pytest.raises(ConfigError, match="cannot listen on 203"):
+        check_can_listen(ServiceConfig(host="203.0.113.1", port=0))  # of no machine
+
+
+def test_a_damaged_certificate_is_said_before_models_are_loaded(tmp_path):
+    path = tmp_path / "cert.pem"
+    for reason in ("No such file", "PEM"):
+        with pytest.raises(ConfigError, match=f"are no TLS certificate and key .*{reason}"):
+            check_can_listen(ServiceConfig(port=0, tls_cert=path, tls_key=path))
+        path.write_text("no certificate")
 
 
 def test_the_first_signal_drains_and_the_second_stops(tiny_engine, tiny_model):
