@@ -11,7 +11,9 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llama_speech.cli._options import UsageError, add_model_options, positive
+from llama_speech.cli._files import check_language
+from llama_speech.cli._options import UsageError, add_model_options, positive, wrong_usage
+from llama_speech.cli._outputs import check_file
 from speech_core.errors import BundleError, ConfigError
 
 if TYPE_CHECKING:
@@ -34,6 +36,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--self-check", action="store_true", help="talk to itself once, print latencies, and end"
     )
+    _add_self_check(parser)
+    _add_access(parser)
+    _add_limits(parser)
+    _add_conversation(parser)
+    add_model_options(parser)
+
+
+def _add_self_check(parser: argparse.ArgumentParser) -> None:
     check = parser.add_argument_group("with --self-check")
     check.add_argument(
         "--sessions",
@@ -48,6 +58,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     check.add_argument(
         "--output", type=Path, metavar="FILE", help="write them there too, anew after each number of sessions"
     )
+
+
+def _add_access(parser: argparse.ArgumentParser) -> None:
     access = parser.add_argument_group("access")
     access.add_argument(
         "--api-key-file",
@@ -63,6 +76,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     access.add_argument(
         "--insecure", action="store_true", help="allow other machines to connect without any key"
     )
+
+
+def _add_limits(parser: argparse.ArgumentParser) -> None:
     limits = parser.add_argument_group("limits")
     limits.add_argument("--max-sessions", type=positive, metavar="N", help="sessions at once (default: 8)")
     limits.add_argument("--session-s", type=float, metavar="S", help="longest session (default: 3600)")
@@ -72,6 +88,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     limits.add_argument(
         "--drain-s", type=float, metavar="S", help="time to finish after SIGTERM (default: 20)"
     )
+
+
+def _add_conversation(parser: argparse.ArgumentParser) -> None:
     chat = parser.add_argument_group("conversation")
     chat.add_argument("--instructions", help="system prompt of sessions that bring none")
     chat.add_argument("--model-name", help="name the clients see (default: llama-speech)")
@@ -100,7 +119,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="JSON",
         help="run the Llama on vLLM with these engine options, as '{\"tensor_parallel_size\": 8}'",
     )
-    add_model_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -109,9 +127,16 @@ def run(args: argparse.Namespace) -> int:
         import uvicorn  # noqa: F401  (only to see whether it is there)
     except ImportError:
         raise ConfigError("the service needs more packages: pip install 'llama-speech[serve]'") from None
-    config = read_config(args)
+    from llama_speech.service.run import check_can_listen
+
+    check_language(args.language)
+    if args.output is not None:
+        check_file(args.output)
+    with wrong_usage():
+        config = read_config(args)
     if args.self_check and args.port is None:
         config = replace(config, port=0)
+    check_can_listen(config)
     service = load_service(args, config)
     try:
         if args.self_check:
@@ -135,7 +160,10 @@ def _serve(service: "Service") -> int:
         f"llama-speech is at {config.url} (websocket: {config.url.replace('http', 'ws', 1)}/v1/realtime)",
         file=sys.stderr,
     )
-    asyncio.run(server.serve())
+    try:
+        asyncio.run(server.serve())
+    except SystemExit:  # uvicorn has said why it cannot start
+        return 1
     return 0
 
 
@@ -204,7 +232,8 @@ def read_keys(path: Path) -> tuple[str, ...]:
     try:
         lines = [line.strip() for line in path.read_text(encoding="ascii").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read the API keys of {path}: {error}") from None
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"cannot read the API keys of {path}: {reason}") from None
     keys = tuple(line for line in lines if line and not line.startswith("#"))
     if not keys:
         raise UsageError(f"{path} holds no API key: write one a line")

@@ -7,6 +7,7 @@ import pytest
 
 from llama_speech.cli import serve
 from llama_speech.cli._options import UsageError
+from llama_speech.cli.main import main
 from llama_speech.service import latency
 from speech_core.errors import ConfigError
 from tests.llama_speech.service.conftest import make_service
@@ -90,6 +91,22 @@ def test_vllm_reads_no_words_by_the_llama(tiny_stack):
 def test_half_a_certificate_is_refused():
     with pytest.raises(ConfigError, match="go together"):
         config_of("--tls-cert", "a.pem")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-l", "klingon"], "language 'klingon' is not known"),
+        (["--port", "99999"], "port is 99999: use 0 to 65535"),
+        (["--session-s", "nan"], "session_s is nan: it must be above 0"),
+        (["--self-check", "--output", "nowhere/x.json"], "there is no folder nowhere"),
+    ],
+)
+def test_wrong_values_are_seen_before_models_are_loaded(capsys, arguments, message):
+    assert main(["serve", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
 
 
 def test_the_self_check_runs_as_a_command(tiny_stack):
