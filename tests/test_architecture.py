@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -221,6 +222,15 @@ def test_a_misplaced_library_is_seen(path, source):
 def test_files_are_short(path):
     lines = read(path).count("\n")
     assert lines <= MAX_LINES, f"{path} has {lines} lines: make two clearer files of it"
+
+
+@pytest.mark.parametrize("folder", ["llama_speech/service", "llama_speech/evaluation", "recipes"])
+def test_the_docstring_of_a_large_folder_names_its_files(folder):
+    text = ast.get_docstring(ast.parse(read(Path(folder, "__init__.py")))) or ""
+    named = re.findall(r"`([a-z_*]+)`", text)
+    files = {path.stem for path in SOURCES if path.parent == Path(folder)} - {"__init__"}
+    assert {file for file in files if not any(fnmatch(file, name) for name in named)} == set()
+    assert [name for name in named if not any(fnmatch(file, name) for file in files)] == []
 
 
 def calls_print(path: Path) -> list[str]:
