@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from llama_speech.evaluation.scores import count_edits, error_rate
 from llama_speech.normalization import normalize
 from recipes.command import run_command
 from recipes.data.checking import plain_characters
@@ -74,10 +75,10 @@ def unlabelled(options: LabelOptions) -> Iterator[Utterance]:
 
 def difference(first: str, second: str) -> float:
     """Share of the first text's letters and digits that the second has otherwise; 1 if the first has none."""
-    import jiwer
-
     first, second = plain_characters(first), plain_characters(second)
-    return float(jiwer.cer(first, second)) if first and second else 1.0
+    if not (first and second):
+        return 1.0
+    return error_rate(count_edits([first], [second], "char")) or 0.0
 
 
 def hear(

@@ -43,7 +43,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "jiwer": ("llama_speech/evaluation/scores.py",),
     "sacrebleu": ("llama_speech/evaluation/translation_scores.py",),
     "websockets": ("llama_speech/service/",),
-    "starlette": ("llama_speech/service/",),
+    "starlette": ("llama_speech/service/", "llama_speech/cli/serve.py"),
     "uvicorn": ("llama_speech/service/", "llama_speech/cli/serve.py"),
     "prometheus_client": ("llama_speech/service/",),
     "pydantic": ("llama_speech/service/",),
