@@ -42,11 +42,22 @@ def run(args: argparse.Namespace) -> int:
         return 0
     if len(args.system) != 2:
         raise UsageError(f"{len(args.system)} systems were given: a page compares two")
-    texts = json.loads(args.texts.read_text(encoding="utf-8")) if args.texts else None
+    texts = _texts(args.texts) if args.texts else None
     first, second = map(_contestant, args.system)
     count = build_page((first, second), args.folder, texts, args.seed)
     print(f"wrote {count} pairs: send {args.folder / 'page'}, keep key.json", file=sys.stderr)
     return 0
+
+
+def _texts(path: Path) -> dict[str, str]:
+    """What the clips say, by name. Raises UsageError."""
+    try:
+        texts = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        texts = None
+    if not isinstance(texts, dict):
+        raise UsageError(f"{path} is no JSON object of names and texts")
+    return texts
 
 
 def _contestant(argument: str) -> "Contestant":

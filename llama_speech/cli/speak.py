@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 STDIN = "-"
 DEFAULT_OUTPUT = "speech.wav"
-_LIKE_A_FILE = re.compile(r"\S+\.(?:txt|text|md)|(?:\.{1,2}|~)?/\S+|[^\s:]+/", re.IGNORECASE)
+_LIKE_A_FILE = re.compile(r"\S+\.(?:txt|text|md)|(?:\.{1,2}|~)?/\S+", re.IGNORECASE)
 _PIECE = 4096  # characters read at once
 _UNKNOWN_LENGTH = 0x7FFFFFFF - 64  # bytes a streamed WAV file announces
 
@@ -113,9 +113,10 @@ def _pieces(text: str) -> Iterable[str]:
         return _lines(sys.stdin)
     try:
         is_file = len(text) < 1024 and Path(text).is_file()
-    except (OSError, ValueError):
-        is_file = False
-    if not is_file and _LIKE_A_FILE.fullmatch(text):
+        is_folder = len(text) > 1 and text.endswith("/") and Path(text).is_dir()
+    except (OSError, ValueError):  # no name of a file on this system
+        return [text]
+    if is_folder or (not is_file and _LIKE_A_FILE.fullmatch(text)):
         raise UsageError(f"{text}: no such file; to say just that, give it to standard input")
     return _file_pieces(Path(text)) if is_file else [text]
 

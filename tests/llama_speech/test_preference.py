@@ -136,3 +136,9 @@ def test_the_command(contestants, tmp_path, capsys):
     assert main(["evaluate", "preference", str(page), "--answers", str(tmp_path / "a.json"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["wins_first"] == len(NAMES)
     assert main(["evaluate", "preference", str(page)]) == 2
+    for texts in ("[1]", "no JSON"):
+        (tmp_path / "texts.json").write_text(texts)
+        assert (
+            main(["evaluate", "preference", str(page), *systems, "--texts", str(tmp_path / "texts.json")])
+            == 2
+        )

@@ -98,11 +98,12 @@ def test_mistakes_are_one_line(voice, capsys, arguments, code, said):
 @pytest.mark.parametrize("text", ["letter.txt", "./letter", "/no/such/letter", "Notes.MD", "letters/"])
 def test_a_file_that_is_not_there_is_not_said(voice, tmp_path, monkeypatch, capsys, text):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "letters").mkdir()
     assert main(["speak", text, "--model", voice]) == 2
     assert capsys.readouterr().err.startswith(f"llama-speech: {text}: no such file")
 
 
-@pytest.mark.parametrize("text", ["and/or", "3.5", "/", "Who?", "e.g. this.txt", "http://a.b/c"])
+@pytest.mark.parametrize("text", ["and/or", "3.5", "/", "w/", "Who?", "e.g. this.txt", "http://a.b/c"])
 def test_what_only_looks_like_a_file_is_said(text):
     assert _pieces(text) == [text]
 
