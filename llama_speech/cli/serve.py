@@ -17,9 +17,11 @@ from llama_speech.cli._outputs import check_file
 from speech_core.errors import BundleError, ConfigError
 
 if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
     from llama_speech.api import SpeechLlama
     from llama_speech.service.batching import Decoder
-    from llama_speech.service.config import ServiceConfig
+    from llama_speech.service.config import Limits, ServiceConfig
     from llama_speech.service.server import Service
     from llama_speech.service.speaking import Voice
 
@@ -207,24 +209,31 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 def read_config(args: argparse.Namespace) -> "ServiceConfig":
     """Options, else the environment, else the defaults. Raises UsageError for an open door."""
-    from llama_speech.service.config import Limits, ServiceConfig, from_environment
+    from llama_speech.service.config import ServiceConfig, from_environment
 
     given = {name: value for name, value in vars(args).items() if value is not None}
-    limit_names = {field.name for field in fields(Limits)}
-    limits = from_environment(os.environ, Limits) | {n: v for n, v in given.items() if n in limit_names}
     names = {"host", "port", "tls_cert", "tls_key", "model_name", "instructions", "answer_from", "lead_ms"}
     values = from_environment(os.environ, ServiceConfig) | {n: v for n, v in given.items() if n in names}
     if args.origin:
         values["origins"] = tuple(args.origin)
     if args.api_key_file is not None:
         values["api_keys"] = read_keys(args.api_key_file)
-    config = ServiceConfig(**values, limits=Limits(**limits))
+    config = ServiceConfig(**values, limits=read_limits(args))
     if not config.loopback and not config.api_keys and not args.insecure:
         raise UsageError(
             f"{config.host} can be reached from other machines: give --api-key-file, "
             "or --insecure to let everybody in"
         )
     return config
+
+
+def read_limits(args: argparse.Namespace) -> "Limits":
+    """Limits by options, else the environment, else the defaults."""
+    from llama_speech.service.config import Limits, from_environment
+
+    given = {field.name: getattr(args, field.name, None) for field in fields(Limits)}
+    chosen = {name: value for name, value in given.items() if value is not None}
+    return Limits(**(from_environment(os.environ, Limits) | chosen))
 
 
 def read_keys(path: Path) -> tuple[str, ...]:
@@ -263,14 +272,19 @@ def load_service(args: argparse.Namespace, config: "ServiceConfig") -> "Service"
     return Service(config, engine, metrics, model)
 
 
-def load_app(arguments: Sequence[str]) -> Any:
+def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
+    """The options of `llama-speech serve ARGUMENTS`."""
+    parser = argparse.ArgumentParser(prog="llama-speech serve")
+    add_arguments(parser)
+    return parser.parse_args(list(arguments))
+
+
+def load_app(arguments: Sequence[str]) -> "Starlette":
     """The ASGI application of `llama-speech serve ARGUMENTS`, loaded and warm. Raises SpeechError."""
     from llama_speech.service.app import build_app
     from llama_speech.service.run import warm_up
 
-    parser = argparse.ArgumentParser(prog="llama-speech serve")
-    add_arguments(parser)
-    args = parser.parse_args(list(arguments))
+    args = parse_arguments(arguments)
     service = load_service(args, read_config(args))
     warm_up(service)
     return build_app(service)
@@ -285,11 +299,11 @@ def _load_on_vllm(args: argparse.Namespace) -> "tuple[SpeechLlama, Decoder]":
     if args.recognition != "ctc":
         raise UsageError("--vllm goes with --recognition ctc")
     bundle = read_bundle(args.model)
-    loaded, folder = load_without_llama(bundle, args.llama)
+    loaded, table, folder = load_without_llama(bundle, args.llama)
     recognizer, tokenizer = DraftRecognizer(loaded.recognizer), loaded.tokenizer
     languages = bundle.info.languages
     parts = ModelParts(recognizer, tokenizer.decode, loaded.features, languages, loaded=loaded)
-    return SpeechLlama(parts), start_vllm(folder, tokenizer, loaded.engine, args.vllm)
+    return SpeechLlama(parts), start_vllm(folder, tokenizer, table, args.vllm)
 
 
 def load_voice(args: argparse.Namespace) -> "Voice | None":

@@ -141,8 +141,8 @@ class Decoder(Protocol):
     def drop(self, conversation: str) -> None:
         """A conversation is over."""
 
-    def finished(self, text: str) -> float:
-        """How likely a user has finished after these words, 0 to 1."""
+    def judge(self, text: str, judged: Callable[[float], None]) -> None:
+        """Tell, now or later and on any thread, how likely a user has finished after these words, 0 to 1."""
 
     def close(self) -> None:
         """Stop what runs for it."""
@@ -178,9 +178,9 @@ class ContinuousBatch:
         """See Decoder."""
         self.prefixes.drop(conversation)
 
-    def finished(self, text: str) -> float:
+    def judge(self, text: str, judged: Callable[[float], None]) -> None:
         """See Decoder."""
-        return self._judge(text)
+        judged(self._judge(text))
 
     def close(self) -> None:
         """See Decoder."""

@@ -152,7 +152,7 @@ class LocalEngine:
 
     def judge(self, text: str, judged: Callable[[float], None]) -> None:
         """See Engine."""
-        self._steps.put(lambda: judged(self._batch.finished(text)))
+        self._steps.put(lambda: self._batch.judge(text, judged))
 
     def foresee(self, session: str, command: StartReply) -> None:
         """See Engine."""

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, generate_latest
 
 from llama_speech.service import timing
 
@@ -30,6 +30,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self.common: dict[str, str] = {}  # labels of every line, as of one replica among many
         self.sessions = Gauge("llama_speech_sessions", "Sessions now", registry=self.registry)
         self.opened = Counter(
             "llama_speech_sessions_opened", "Sessions since the start", registry=self.registry
@@ -69,4 +70,10 @@ class Metrics:
 
     def text(self) -> bytes:
         """The exposition format of Prometheus."""
-        return generate_latest(self.registry)
+        return generate_latest(self)
+
+    def collect(self) -> Iterator[Metric]:
+        """See prometheus_client.registry.Collector."""
+        for metric in self.registry.collect():
+            metric.samples = [one._replace(labels=one.labels | self.common) for one in metric.samples]
+            yield metric

@@ -2,8 +2,8 @@
 
 Encoder, adapter, CTC head and voice run in this process; the Llama's token embeddings are read from its
 folder, so that speech and text can be given to vLLM as prompt embeddings. vLLM batches all sessions and keeps
-the beginnings of their prompts itself. Written after vLLM's documentation (AsyncLLM, prompt embeddings); it
-was tested here with a stand-in for vLLM that has the same interface, not on a GPU.
+the beginnings of their prompts itself, also those of embeddings. Checked against vLLM 0.32 and run on its
+build for CPUs; on GPUs it was not run.
 """
 
 import asyncio
@@ -12,8 +12,9 @@ import logging
 import math
 import os
 import threading
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -36,13 +37,17 @@ from speech_core.events import TokenEvent
 _log = logging.getLogger(__name__)
 _JUDGED_LIKELY = 20  # tokens whose probability is asked for
 _JUDGE_S = 5.0
+_REASONS = {"stop": "end", "length": "length"}  # others, as "error", mean that it failed
 
 
 class VllmClient(Protocol):
     """What is used of vllm.v1.engine.async_llm.AsyncLLM."""
 
-    def generate(self, prompt: Any, sampling_params: Any, request_id: str) -> AsyncIterator[Any]:
-        """Outputs of a request: `outputs[0].token_ids` are new ones, `finish_reason` is set at the end."""
+    def generate(self, prompt: Any, sampling_params: Any, request_id: str) -> AsyncGenerator[Any, None]:
+        """Outputs of a request: `outputs[0].token_ids` are new ones, `finish_reason` is set at the end.
+
+        Closing the generator aborts the request.
+        """
 
     def shutdown(self) -> None:
         """Stop its processes."""
@@ -110,7 +115,7 @@ class VllmDecoder:
     size = 0  # vLLM steps by itself
 
     def __init__(
-        self, client: VllmClient, tokenizer: ChatTokenizer, table: LlamaEngine, make_params: Any
+        self, client: VllmClient, tokenizer: ChatTokenizer, table: TokenTable, make_params: Any
     ) -> None:
         self._client, self._tokenizer, self._table = client, tokenizer, table
         self._make_params, self._numbers = make_params, itertools.count()
@@ -122,7 +127,9 @@ class VllmDecoder:
 
     def add(self, job: ReplyJob) -> None:
         """See Decoder."""
-        self._running[id(job)] = asyncio.run_coroutine_threadsafe(self._answer(job), self._loop)
+        running = asyncio.run_coroutine_threadsafe(self._answer(job), self._loop)
+        self._running[id(job)] = running
+        running.add_done_callback(lambda _: self._running.pop(id(job), None))
 
     def remove(self, job: ReplyJob) -> None:
         """See Decoder; leaving `generate` aborts the request."""
@@ -143,13 +150,9 @@ class VllmDecoder:
     def drop(self, conversation: str) -> None:
         """See Decoder."""
 
-    def finished(self, text: str) -> float:
-        """See Decoder."""
-        ids = self._turn_end.ids(text)
-        if not ids:
-            return 0.0
-        judged = asyncio.run_coroutine_threadsafe(self._judge(ids), self._loop)
-        return judged.result(timeout=_JUDGE_S)
+    def judge(self, text: str, judged: Callable[[float], None]) -> None:
+        """See Decoder; what cannot be told in time is told as 0."""
+        asyncio.run_coroutine_threadsafe(self._judge_in_time(text, judged), self._loop)
 
     def close(self) -> None:
         """See Decoder."""
@@ -161,13 +164,25 @@ class VllmDecoder:
         self._thread.join(timeout=10)
         self._loop.close()
 
+    async def _judge_in_time(self, text: str, judged: Callable[[float], None]) -> None:
+        ids, found = self._turn_end.ids(text), 0.0
+        try:
+            if ids:
+                found = await asyncio.wait_for(self._judge(ids), _JUDGE_S)
+        except asyncio.CancelledError:
+            raise
+        except Exception:  # noqa: BLE001 (the turn goes on by its silence)
+            _log.exception("vLLM could not judge the end of a turn")
+        judged(found)
+
     async def _judge(self, ids: list[int]) -> float:
         found = 0.0
-        async for output in self._outputs(ids, {}, self._make_params(1, None)):
-            for likely in output.outputs[0].logprobs or ():
-                found += sum(
-                    math.exp(likely[one].logprob) for one in self._turn_end.ending_ids if one in likely
-                )
+        async with aclosing(self._outputs(ids, {}, self._make_params(1, None))) as outputs:
+            async for output in outputs:
+                for likely in output.outputs[0].logprobs or ():
+                    found += sum(
+                        math.exp(likely[one].logprob) for one in self._turn_end.ending_ids if one in likely
+                    )
         return found
 
     async def _answer(self, job: ReplyJob) -> None:
@@ -179,37 +194,38 @@ class VllmDecoder:
         except Exception:  # noqa: BLE001 (one answer that fails must not end the others)
             _log.exception("vLLM could not answer")
             job.failed("the language model failed")
-        finally:
-            self._running.pop(id(job), None)
 
     async def _grow(self, growing: _Growing) -> str:
         """Tell tokens as they come; why the answer ended."""
-        job, reason = growing.job, None
+        job = growing.job
         for token_id in job.opening_ids:
             reason = growing.take(token_id)
+            if reason is not None:
+                return reason
         params = self._make_params(job.max_tokens - len(job.opening_ids), job)
-        async for output in self._outputs([*job.prompt_ids, *job.opening_ids], job.speech, params):
-            for token_id in output.outputs[0].token_ids:
-                reason = growing.take(token_id)
-                if reason is not None:
-                    return reason
-            if output.outputs[0].finish_reason is not None:
-                return "length" if output.outputs[0].finish_reason == "length" else "end"
-        return reason or "end"
+        prompt_ids = [*job.prompt_ids, *job.opening_ids]
+        async with aclosing(self._outputs(prompt_ids, job.speech, params)) as outputs:
+            async for output in outputs:
+                for token_id in output.outputs[0].token_ids:
+                    reason = growing.take(token_id)
+                    if reason is not None:
+                        return reason
+                ended = output.outputs[0].finish_reason
+                if ended is not None:
+                    return _REASONS[ended]
+        raise RuntimeError("vLLM gave no reason for the end of an answer")
 
-    async def _outputs(
+    def _outputs(
         self, ids: Sequence[int], speech: Mapping[int, Tensor], params: Any
-    ) -> AsyncIterator[Any]:
-        """What vLLM makes of a prompt; with speech in it, of its embeddings (positions, d_llama)."""
-        prompt: dict[str, Any] = {"prompt_token_ids": list(ids)}
+    ) -> AsyncGenerator[Any, None]:
+        """What vLLM makes of a prompt (vllm.inputs.TokensInput), or of its embeddings if speech is in it
+        (EmbedsInput, (positions, d_llama)).
+        """
+        prompt: dict[str, Any] = {"type": "token", "prompt_token_ids": list(ids)}
         if any(one < 0 for one in ids):
-            prompt = {"prompt_embeds": prompt_embeds(list(ids), speech, self._table.embed)[0]}
-        request = self._client.generate(prompt, params, f"llama-speech-{next(self._numbers)}")
-        try:
-            async for output in request:
-                yield output
-        finally:
-            await request.aclose()  # type: ignore[attr-defined]  # an answer that is stopped is aborted
+            embeddings = prompt_embeds(list(ids), speech, self._table.embed)[0]
+            prompt = {"type": "embeds", "prompt_embeds": embeddings}
+        return self._client.generate(prompt, params, f"llama-speech-{next(self._numbers)}")
 
 
 class DraftRecognizer:
@@ -223,8 +239,10 @@ class DraftRecognizer:
         return self._recognizer.transcribe(features, language, "ctc")
 
 
-def load_without_llama(bundle: Bundle, llama: str | os.PathLike[str] | None) -> tuple[LoadedModel, Path]:
-    """The trained parts of a bundle with the embedding table of its Llama, and the Llama's folder.
+def load_without_llama(
+    bundle: Bundle, llama: str | os.PathLike[str] | None
+) -> tuple[LoadedModel, TokenTable, Path]:
+    """The trained parts of a bundle with the embedding table of its Llama, the table, and the Llama's folder.
 
     Raises ConfigError for a Llama that is no folder.
     """
@@ -233,13 +251,19 @@ def load_without_llama(bundle: Bundle, llama: str | os.PathLike[str] | None) -> 
         raise ConfigError(f"the Llama {folder} is no folder here: download it, and give its folder")
     table = TokenTable(read_token_embeddings(folder), read_sizes(folder).max_positions)
     model = load_speech_model(bundle.folder, folder)
-    return joined(model, cast(LlamaEngine, table), ChatTokenizer.from_folder(folder)), folder
+    return joined(model, cast(LlamaEngine, table), ChatTokenizer.from_folder(folder)), table, folder
 
 
 def start_vllm(
-    folder: Path, tokenizer: ChatTokenizer, table: LlamaEngine, options: Mapping[str, Any]
+    folder: Path, tokenizer: ChatTokenizer, table: TokenTable, options: Mapping[str, Any]
 ) -> VllmDecoder:
-    """vLLM with a Llama. options: of vllm.AsyncEngineArgs. Raises ConfigError where vLLM is missing."""
+    """vLLM with a Llama. options: of vllm.AsyncEngineArgs; its `max_model_len` bounds the table's positions.
+
+    vLLM is told to send nothing about its use to its makers, and to log to stderr, unless the environment
+    says otherwise. Raises ConfigError where vLLM is missing.
+    """
+    os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
+    os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")
     try:
         from vllm import AsyncEngineArgs, SamplingParams
         from vllm.sampling_params import RequestOutputKind
@@ -261,4 +285,6 @@ def start_vllm(
             output_kind=RequestOutputKind.DELTA,
         )
 
-    return VllmDecoder(AsyncLLM.from_engine_args(AsyncEngineArgs(**settings)), tokenizer, table, make_params)
+    client = AsyncLLM.from_engine_args(AsyncEngineArgs(**settings))
+    table.max_positions = min(table.max_positions, client.model_config.max_model_len)
+    return VllmDecoder(client, tokenizer, table, make_params)

@@ -26,3 +26,12 @@ def test_only_known_stages_are_observed():
         Metrics().observe(stage, 0.1)
     with pytest.raises(ValueError, match="no stage 'lunch'"):
         Metrics().observe("lunch", 1)
+
+
+def test_a_replica_labels_its_lines():
+    metrics = Metrics()
+    metrics.common["replica"] = "a"
+    metrics.refused.labels("invalid_api_key").inc()
+    shown = metrics.text().decode()
+    assert 'llama_speech_sessions{replica="a"} 0.0' in shown
+    assert 'llama_speech_refused_total{reason="invalid_api_key",replica="a"} 1.0' in shown

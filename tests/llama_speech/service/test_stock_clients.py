@@ -5,30 +5,27 @@ $LLAMA_SPEECH_NODE (with node_modules), LiveKit's and Pipecat's with the Python 
 `make test-clients` installs what clients/package-lock.json and clients/requirements.txt name, and runs this.
 """
 
-import base64
 import json
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import openai
 import pytest
 
 import llama_speech
 from llama_speech.service.app import build_app
 from llama_speech.service.config import ServiceConfig
 from llama_speech.service.engine import EngineOptions, LocalEngine
-from llama_speech.service.products import Sound
 from llama_speech.service.run import running, warm_up
-from speech_core.events import TokenEvent
-from tests.llama_speech.service.clients.conversation import GET_TIME, RESULT, Conversation, parts
+from tests.llama_speech.service.clients import openai_client
+from tests.llama_speech.service.clients.conversation import RESULT
+from tests.llama_speech.service.clients.openai_client import check
 from tests.llama_speech.service.conftest import make_service
-from tests.llama_speech.service.scripted_llama import LONG, TOLD, write_scripted_llama
-from tests.llama_speech.service.tone_voice import ToneStream, ToneVoice
+from tests.llama_speech.service.scripted_llama import LONG, write_scripted_llama
+from tests.llama_speech.service.tone_voice import PacedVoice
 from tests.llama_speech.tiny_stack import write_bundle
 
 CLIENTS = Path(__file__).with_name("clients")
@@ -42,27 +39,6 @@ needs_kits = pytest.mark.skipif(
     not KITS, reason="neither LiveKit nor Pipecat: `make test-clients` installs them"
 )
 LEAD_MS = ServiceConfig().lead_ms
-_WORD_S = 0.03  # a long answer lasts long enough to be interrupted
-
-
-class PacedVoice:
-    """The voice of tones at about the pace of a real one."""
-
-    names = ToneVoice.names
-
-    def start(self, name: str, speed: float) -> "PacedStream":
-        """See llama_speech.service.speaking.Voice."""
-        return PacedStream()
-
-
-class PacedStream(ToneStream):
-    """Takes its time for each word."""
-
-    def push(self, event: TokenEvent) -> list[Sound]:
-        """See ToneStream."""
-        sounds = super().push(event)
-        time.sleep(_WORD_S * len(sounds))
-        return sounds
 
 
 @pytest.fixture(scope="module")
@@ -117,47 +93,11 @@ def report_of(command: list[str], speech: bytes, **environment: str) -> Any:
     return json.loads(result.stdout)
 
 
-def check(report: Any) -> None:
-    """What every client must have met."""
-    assert report["errors"] == []
-    assert report["first"] == "completed"
-    assert report["interrupted"] == "turn_detected"
-    assert report["sound_after"] == 0
-    assert report["truncated_ms"] >= 0
-    assert report["called"]["name"] == "get_time"
-    assert json.loads(report["called"]["arguments"]) == {"city": "Rome"}
-    assert report["told"] == "".join(TOLD)
-    assert report["turns"] == 3
-    assert report["sound"] > 0
-
-
 def test_openai_for_python(plain_url, speech_pcm):
-    client: Any = openai.OpenAI(base_url=f"{plain_url}/v1", api_key="test")
-    with client.realtime.connect(model="gpt-realtime") as connection:
-
-        def speak() -> None:
-            for part in parts(speech_pcm):
-                connection.input_audio_buffer.append(audio=base64.b64encode(part).decode())
-
-        def act(what: str, item: dict[str, Any]) -> None:
-            if what == "truncate":
-                connection.conversation.item.truncate(item_id=item["id"], content_index=0, audio_end_ms=300)
-                return
-            output = {"type": "function_call_output", "call_id": item["call_id"], "output": RESULT}
-            connection.conversation.item.create(item=output)
-            connection.response.create()
-
-        course = Conversation(speak, act)
-        heard = {"input": {"transcription": {"model": "whisper-1"}}}
-        connection.session.update(session={"type": "realtime", "tools": [GET_TIME], "audio": heard})
-        speak()
-        for event in connection:
-            course.see(event.model_dump(mode="json"))
-            if course.over:
-                break
-    check(course.report)
-    assert course.report["truncated_ms"] <= 300
-    assert len(course.report["transcripts"]) == 3
+    report = openai_client.converse(f"{plain_url}/v1", speech_pcm)
+    check(report)
+    assert report["truncated_ms"] <= 300
+    assert len(report["transcripts"]) == 3
 
 
 @needs_node

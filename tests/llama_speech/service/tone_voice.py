@@ -1,6 +1,7 @@
 """A voice that says a tone for each word: synthesis without weights, with exact word times."""
 
 import re
+import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -8,6 +9,8 @@ import numpy as np
 from llama_speech.service.products import Sound, SpokenMark
 from speech_core.events import TokenEvent
 from tests.fakes import tone
+
+_PACE_S = 0.03  # a word: a long answer lasts long enough to be interrupted
 
 
 class ToneVoice:
@@ -52,4 +55,24 @@ class ToneStream:
             audio = np.asarray(tone(330, ToneVoice.word_s, ToneVoice.rate))
             sounds.append(Sound(audio, ToneVoice.rate, (SpokenMark(begin, self._samples, word.end()),)))
             self._said = word.end()
+        return sounds
+
+
+class PacedVoice:
+    """The voice of tones at about the pace of a real one."""
+
+    names = ToneVoice.names
+
+    def start(self, name: str, speed: float) -> "PacedStream":
+        """See llama_speech.service.speaking.Voice."""
+        return PacedStream()
+
+
+class PacedStream(ToneStream):
+    """Takes its time for each word."""
+
+    def push(self, event: TokenEvent) -> list[Sound]:
+        """See ToneStream."""
+        sounds = super().push(event)
+        time.sleep(_PACE_S * len(sounds))
         return sounds
