@@ -35,13 +35,6 @@ class SpeechModel(nn.Module):
         embeds: tuple[Tensor, Tensor] = self.adapter(encodings, encoding_lengths, chunking)
         return embeds
 
-    def ctc_log_probs(
-        self, features: Tensor, lengths: Tensor, chunking: Chunking | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """(batch, positions, 1 + vocabulary) log-probabilities, blank first, and positions (batch,)."""
-        embeds, positions = self(features, lengths, chunking)
-        return self.ctc.log_probs(embeds), positions
-
 
 class AdapterComponent(nn.Module):
     """Adapter and CTC head as one component on disk."""

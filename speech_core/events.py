@@ -91,8 +91,7 @@ class ProsodyEvent:
 
 @dataclass(frozen=True)
 class AudioChunk:
-    """Sound. samples: (samples,) float32 in -1..1; first_sample: its place in the whole output."""
+    """Sound that follows what came before. samples: (samples,) float32 in -1..1."""
 
     samples: Tensor
     sample_rate: int
-    first_sample: int

@@ -219,7 +219,6 @@ class VocoderStream:
     def __init__(self, vocoder: Vocoder, seed: int = 0) -> None:
         self.vocoder = vocoder
         self._state = vocoder.init_state(seed)
-        self._sample = 0
         self._closed = False
 
     def push(self, frames: Tensor) -> list[AudioChunk]:
@@ -244,9 +243,7 @@ class VocoderStream:
     def _chunks(self, samples: Tensor) -> list[AudioChunk]:
         if samples.shape[0] == 0:
             return []
-        chunk = AudioChunk(samples.clamp(-1.0, 1.0), self.vocoder.config.frames.sample_rate, self._sample)
-        self._sample += samples.shape[0]
-        return [chunk]
+        return [AudioChunk(samples.clamp(-1.0, 1.0), self.vocoder.config.frames.sample_rate)]
 
 
 def load_vocoder(folder: Path) -> Vocoder:

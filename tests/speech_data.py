@@ -7,14 +7,17 @@ them in seconds; `recorded` gives the clips of real speech in `samples/`.
 import csv
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
+from torch import Tensor
 
 from recipes.data.features_cache import CacheItem, FeatureCacheWriter, compute_features
 from recipes.data.manifests import Utterance
+from speech_adapter.model import SpeechModel
 from speech_core.audio import load_audio
 from speech_encoder.config import FeatureConfig
 from tests.fakes import save_byte_tokenizer
@@ -50,6 +53,12 @@ def recorded() -> list[Clip]:
         return [
             (load_audio(SAMPLES / row["file"]), row["text"]) for row in csv.DictReader(lines, delimiter="\t")
         ]
+
+
+def ctc_log_probs(model: SpeechModel, *inputs: Any) -> tuple[Tensor, Tensor]:
+    """Log-probabilities (batch, positions, 1 + vocabulary) of a model's inputs, and positions (batch,)."""
+    embeds, positions = model(*inputs)
+    return model.ctc.log_probs(embeds), positions
 
 
 def write_cache(folder: Path, clips: Iterable[Clip]) -> Path:

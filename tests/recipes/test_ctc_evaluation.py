@@ -6,7 +6,7 @@ import torch
 from llama_speech.evaluation.scores import Metric, count_edits, error_rate, prepare_texts
 from recipes.ctc_evaluation import held_out_figures
 from tests.recipes.test_finetune_speech import SOUNDS, build
-from tests.speech_data import SENTENCES, spoken, write_cache, write_llama
+from tests.speech_data import SENTENCES, ctc_log_probs, spoken, write_cache, write_llama
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def test_figures_are_those_of_the_drafts(task):
     wanted, got = [], []
     for batch in task.held_out["words"]:
         with torch.no_grad():
-            found = speech.ctc.greedy(*speech.ctc_log_probs(batch.features, batch.lengths))
+            found = speech.ctc.greedy(*ctc_log_probs(speech, batch.features, batch.lengths))
         wanted += batch.texts
         got += [targets.tokenizer.decode(item.token_ids) for item in found]
     figures = held_out_figures(speech, targets, {**task.held_out, "again": task.held_out["words"]})
