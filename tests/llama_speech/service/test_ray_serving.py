@@ -126,14 +126,14 @@ def send(session: Any, kind: str, **fields: Any) -> None:
     session.send(json.dumps({"type": kind, **fields}))
 
 
-def until(session: Any, *kinds: str) -> dict[str, Any]:
+def until(session: Any, *kinds: str) -> Any:
     """The next event of these kinds."""
     while (event := json.loads(session.recv(timeout=_WAIT_S)))["type"] not in kinds:
         assert event["type"] != "error", event
     return event
 
 
-def say(session: Any, text: str, role: str = "user") -> str:
+def say(session: Any, text: str, role: str = "user") -> Any:
     """Add a message; its id."""
     kind = "input_text" if role == "user" else "output_text"
     item = {"type": "message", "role": role, "content": [{"type": kind, "text": text}]}
@@ -141,7 +141,7 @@ def say(session: Any, text: str, role: str = "user") -> str:
     return until(session, "conversation.item.done")["item"]["id"]
 
 
-def transcript(session: Any) -> str:
+def transcript(session: Any) -> Any:
     """What it answers."""
     send(session, "response.create")
     return until(session, "response.done")["response"]["output"][0]["content"][0]["transcript"]
