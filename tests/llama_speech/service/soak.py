@@ -305,7 +305,8 @@ def main() -> int:
     args, more = parser.parse_known_args()  # the rest goes to `llama-speech serve`
     process = None
     if args.url is None:
-        args.url, process = start_server(args.sessions, more)
+        longest = ["--session-s", str(round(120 * args.minutes + 600))]  # no session is to reach its end
+        args.url, process = start_server(args.sessions, [*longest, *more])
         args.pid = process.pid
     try:
         soak = Soak(args.url, Report(args.sessions, args.minutes), args.answer_tokens)

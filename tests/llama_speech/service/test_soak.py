@@ -8,13 +8,20 @@ from dataclasses import asdict
 
 import pytest
 
+from llama_speech.service.app import build_app
+from llama_speech.service.run import running, warm_up
+from tests.llama_speech.service.conftest import make_service
 from tests.llama_speech.service.soak import Question, Report, Soak, Told, questions_of, rss_mb
 
 
-def test_some_sessions_for_a_moment(server):
+def test_some_sessions_for_a_moment(tiny_engine, tiny_model):
     minutes = float(os.environ.get("SOAK_MINUTES", "0.05"))
-    soak = Soak(server.url, Report(sessions=2 if minutes < 1 else 8, minutes=minutes), answer_tokens=6)
-    report = asyncio.run(soak.run(os.getpid()))
+    service = make_service(tiny_engine, tiny_model, session_s=120 * minutes + 600)
+    warm_up(service)
+    with running(build_app(service), service) as url:
+        soak = Soak(url, Report(sessions=2 if minutes < 1 else 8, minutes=minutes), answer_tokens=6)
+        report = asyncio.run(soak.run(os.getpid()))
+    service.close()
     sys.stdout.write(json.dumps(asdict(report)) + "\n")
     assert report.lost == report.leaks == []
     assert report.turns >= 2
