@@ -287,8 +287,8 @@ def build(config: RunConfig) -> LlamaStageTask:
 
 def _stages_before(config: RunConfig) -> list[dict[str, Any]]:
     """Records of the stages whose weights this run begins with, oldest first."""
-    stages = stages_of(config.init)
-    return [*stages, *stages_of(config.boundaries)[-1:]] if config.boundaries else stages
+    stages = stages_of(config.init / "speech_adapter")
+    return [*stages, *stages_of(config.boundaries / "speech_adapter")[-1:]] if config.boundaries else stages
 
 
 def _with_text(cache: FeatureCache) -> np.ndarray[Any, np.dtype[np.float64]]:

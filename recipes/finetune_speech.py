@@ -98,7 +98,9 @@ class RunConfig:
     spec_augment: bool = option(True, "mask bands and times of the features")
     spec_augment_size: float = option(1.0, "widths of these masks over the usual ones, 0 to 1")
     chunk_share: float = option(0.4, "share of batches encoded in random blocks, for live use")
-    encoder_rate: float = option(1.0, "learning rate of the encoder over that of the rest")
+    encoder_rate: float = option(
+        1.0, "learning rate of the encoder over that of the rest; 0: it stays as it is"
+    )
 
     def __post_init__(self) -> None:
         if self.weights and len(self.weights) != len(self.caches):
@@ -145,7 +147,8 @@ class CtcModel(nn.Module):
             masks = SpecAugmentConfig.of_size(self.config.spec_augment_size)
             features = spec_augment(features, lengths, masks, generator)
         chunking = random_chunking(self.config.chunk_share, self.speech.adapter.config.stride, generator)
-        encodings, encoding_lengths = encoder.encode(features, lengths, chunking)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.config.encoder_rate > 0):
+            encodings, encoding_lengths = encoder.encode(features, lengths, chunking)
         embeds, positions = self.speech.adapter(encodings, encoding_lengths, chunking)
         classes = [self.targets(text or "") for text in batch.texts]
         loss = ctc_loss_of_scores(self.speech.ctc.scores(embeds), positions, classes)
@@ -228,8 +231,9 @@ class CtcTask:
         aids += ["phones by dictionary"] if self.config.dictionary else []
         method = f"CTC ({', '.join(aids)})" if aids else "CTC"
         record = {**training, "method": method, "sources": self.sources}
-        if self.config.init:
-            record["earlier"] = stages_of(self.config.init)
+        start = self.config.init / "speech_adapter" if self.config.init else self.config.encoder
+        if start:
+            record["earlier"] = stages_of(start)
         save_speech_model(folder, cast(CtcModel, model).speech, record)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from speech_core.checkpoint import read_json
 
 
-def stages_of(export: Path) -> list[dict[str, Any]]:
-    """Records of the stages behind an exported speech part, oldest first, the last one included."""
-    last = read_json(export / "speech_adapter" / "training.json")
+def stages_of(component: Path) -> list[dict[str, Any]]:
+    """Records of the stages behind the weights in a folder, oldest first, the last one included."""
+    last = read_json(component / "training.json")
     return [*last.pop("earlier", ()), last]

@@ -341,7 +341,10 @@ class TrainingLoop:
         processes = position.get("processes", self.accelerator.num_processes)
         if self.sharded and processes != self.accelerator.num_processes:
             raise ConfigError(f"{folder} holds shards of {processes} processes: go on with as many")
+        chosen = [(group["scale"], group["weight_decay"]) for group in self.optimizer.param_groups]
         self.accelerator.load_state(str(folder))
+        for group, (scale, decay) in zip(self.optimizer.param_groups, chosen, strict=True):
+            group["scale"], group["weight_decay"] = scale, decay  # as asked for now, not as stored
         self.step, self.audio_s, self.train_s = position["step"], position["audio_s"], position["train_s"]
         self.task.batches.load_state_dict(position["batches"])
         if self.average:

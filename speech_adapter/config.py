@@ -56,7 +56,7 @@ ADAPTER_PRESETS: dict[str, AdapterConfig] = {
         ctc_vocabulary=4096,
     ),
     "small": AdapterConfig(
-        d_encoder=256, d_model=512, d_feedforward=688, num_heads=8, d_llama=576, stride=1, compression="ctc",
+        d_encoder=384, d_model=768, d_feedforward=1024, num_heads=12, d_llama=576, compression="ctc",
         ctc_vocabulary=4096,
     ),
     "paper_8b": AdapterConfig(),

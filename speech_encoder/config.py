@@ -107,7 +107,7 @@ class BestRqConfig:
 ENCODER_PRESETS: dict[str, EncoderConfig] = {
     "tiny": EncoderConfig(num_layers=2, d_model=32, d_feedforward=64, num_heads=2, dropout=0.0),
     "mini": EncoderConfig(stack=8, num_layers=6, d_model=144, d_feedforward=576, num_heads=4, dropout=0.0),
-    "small": EncoderConfig(stack=8, num_layers=12, d_model=256, d_feedforward=1024, num_heads=4, dropout=0.0),
+    "small": EncoderConfig(num_layers=5, d_model=384, d_feedforward=1536, num_heads=6, dropout=0.0),
     "paper": EncoderConfig(),
 }
 

@@ -6,6 +6,8 @@ convolution sees past the end of the block; left of it they see `left_context` e
 convolution inputs.
 """
 
+from collections import deque
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -185,8 +187,17 @@ class SpeechEncoder(nn.Module):
         self, normalised: Tensor, lengths: Tensor, chunking: Chunking | None = None
     ) -> tuple[Tensor, Tensor]:
         """`forward` from features already normalised (and masked or augmented)."""
+        outputs = self.layer_outputs(normalised, lengths, chunking)
+        x = deque(outputs, maxlen=1).pop()  # those before the last are let go at once
+        return x, torch.div(lengths + self.config.stack - 1, self.config.stack, rounding_mode="floor")
+
+    def layer_outputs(
+        self, normalised: Tensor, lengths: Tensor, chunking: Chunking | None = None
+    ) -> Iterator[Tensor]:
+        """What comes in at the first layer, then what each layer gives; one not asked for is not computed."""
         x, lengths = self.stacking(normalised, lengths)
         x = self.dropout(x)
+        yield x
         total = x.shape[1]
         angles = self._angles(0, total).to(x.device)
         mask = attention_mask(lengths, total, chunking)
@@ -196,7 +207,7 @@ class SpeechEncoder(nn.Module):
                 x = checkpoint(layer, x, angles, mask, valid, chunking, use_reentrant=False)
             else:
                 x = layer(x, angles, mask, valid, chunking)
-        return x, lengths
+            yield x
 
     def _angles(self, start: int, total: int) -> Tensor:
         return rotary_angles(

@@ -42,7 +42,11 @@ def write_whisper(folder: Path, seed: int = 0) -> Path:
         table = random.normal(0, 0.3, (positions, WIDTH)).astype(np.float32)
         side.position_encodings.encodings = table
     for convolution in (spec.encoder.conv1, spec.encoder.conv2):
-        convolution.bias = np.zeros(WIDTH, np.float32)
+        convolution.bias = random.normal(0, 0.3, WIDTH).astype(np.float32)
+    for layer in spec.encoder.layer:
+        for linear in (*layer.self_attention.linear, layer.ffn.linear_0, layer.ffn.linear_1):
+            linear.bias = random.normal(0, 0.3, len(linear.weight)).astype(np.float32)
+        layer.self_attention.linear[0].bias[WIDTH : 2 * WIDTH] = 0.0  # Whisper's keys have none
     spec.register_vocabulary([f"<{number}>" for number in range(VOCABULARY)])
     spec.validate()
     spec.optimize()

@@ -53,6 +53,11 @@ def whisper_features(features: NDArray[np.floating], config: FeatureConfig) -> L
     return np.asarray((np.maximum(levelled, _PEAK - _RANGE) + 4.0) / 4.0, dtype=np.float32)
 
 
+def quiet_level() -> float:
+    """Silence in Whisper's input."""
+    return (_PEAK - _RANGE + 4.0) / 4.0
+
+
 def pack_windows(lengths: Sequence[int]) -> Iterator[list[tuple[int, int]]]:
     """Items, in order, put into windows: lists of (item, first frame), each start a whole state.
 
@@ -95,8 +100,7 @@ class WhisperEncoder:
         import ctranslate2
 
         total = max(WINDOW_FRAMES, -(-(starts[-1] + len(pieces[-1])) // STATE_FRAMES) * STATE_FRAMES)
-        quiet = (_PEAK - _RANGE + 4.0) / 4.0
-        window = np.full((1, pieces[0].shape[1], total), quiet, dtype=np.float32)
+        window = np.full((1, pieces[0].shape[1], total), quiet_level(), dtype=np.float32)
         for piece, start in zip(pieces, starts, strict=True):
             window[0, :, start : start + len(piece)] = piece.T
         output = self._model.encode(ctranslate2.StorageView.from_array(window), to_cpu=True)

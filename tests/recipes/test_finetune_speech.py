@@ -201,6 +201,9 @@ def test_a_pretrained_encoder_is_taken_with_its_normalisation(llama, cache, real
     task = build(llama, [cache], tmp_path / "ctc", "--encoder", str(folder))
     own, stored = task.model.speech.encoder.state_dict(), load_file(folder / "model.safetensors")
     assert all(torch.equal(own[name], value) for name, value in stored.items())
+    task.export(task.model, tmp_path / "out", {"step": 0})
+    record = read_json(tmp_path / "out" / "speech_adapter" / "training.json")
+    assert [stage["method"] for stage in record["earlier"]] == ["BEST-RQ"]
 
 
 def test_a_new_model_starts_as_the_text_is_distributed(llama, cache, tmp_path):
@@ -271,6 +274,22 @@ def test_the_encoder_learns_at_a_rate_of_its_own(llama, cache, tmp_path):
     assert len(scale) == sum(1 for _ in task.model.parameters())  # every parameter, once
     assert {scale[id(p)] for p in task.model.speech.encoder.parameters()} == {0.25}
     assert {scale[id(p)] for p in task.model.speech.adapter.parameters()} == {1.0}
+
+
+def test_at_rate_zero_the_encoder_stays_and_can_learn_later(llama, cache, tmp_path):
+    more = ["--encoder-rate", "0"]
+    weights = tmp_path / "checkpoint" / "model.safetensors"
+    finetune(llama, [cache], tmp_path, "--max-steps", "3", *more)
+    before = load_file(weights)
+    finetune(llama, [cache], tmp_path, "--max-steps", "6", *more)
+    still = load_file(weights)
+    finetune(llama, [cache], tmp_path, "--max-steps", "9")
+    after = load_file(weights)
+    encoder = [name for name in before if name.startswith("speech.encoder.layers")]
+    adapter = "speech.adapter.project.weight"
+    assert all(torch.equal(before[name], still[name]) for name in encoder)
+    assert not torch.equal(before[adapter], still[adapter])
+    assert sum(not torch.equal(still[name], after[name]) for name in encoder) > len(encoder) / 2
 
 
 @pytest.mark.parametrize(

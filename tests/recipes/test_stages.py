@@ -9,10 +9,9 @@ from speech_core.errors import SpeechError
 
 def test_the_last_stage_comes_after_those_before_it(tmp_path):
     first, second = {"method": "CTC", "step": 3}, {"method": "through the Llama", "step": 2}
-    (tmp_path / "speech_adapter").mkdir()
-    write_json(tmp_path / "speech_adapter" / "training.json", {**second, "earlier": [first]})
+    write_json(tmp_path / "training.json", {**second, "earlier": [first]})
     assert stages_of(tmp_path) == [first, second]
-    write_json(tmp_path / "speech_adapter" / "training.json", first)
+    write_json(tmp_path / "training.json", first)
     assert stages_of(tmp_path) == [first]
 
 

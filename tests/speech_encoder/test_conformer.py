@@ -73,6 +73,20 @@ def test_the_encoder_is_normalisation_stacking_and_its_layers():
     assert lengths.tolist() == [5]
 
 
+def test_layer_outputs_come_one_by_one_and_end_in_the_encodings(encoder):
+    features, lengths = encoder.normalise(frames(50, 2)), torch.tensor([50, 37])
+    called = []
+    hook = encoder.layers[1].register_forward_hook(lambda *_: called.append(1))
+    outputs = encoder.layer_outputs(features, lengths)
+    stacked, first = next(outputs), next(outputs)
+    assert not called
+    (last,) = outputs
+    hook.remove()
+    assert_same(stacked, encoder.stacking(features, lengths)[0])
+    assert_same(last, encoder.encode(features, lengths)[0])
+    assert stacked.shape == first.shape == last.shape
+
+
 @pytest.mark.parametrize("chunking", [None, *CHUNKINGS])
 def test_batch_equals_single_and_padding_does_not_leak(encoder, chunking):
     items = [frames(count) for count in (37, 1, 16, 64, 0)]
