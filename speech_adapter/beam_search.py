@@ -25,7 +25,7 @@ class BeamOptions:
     """How far to search, and how much the language model counts."""
 
     width: int = 16  # texts kept
-    weight: float = 0.5  # of the language model
+    weight: float = 0.4  # of the language model
     bonus: float = 2.0  # for each class, in nats: the model likes short texts
     least_log_prob: float = -7.0  # classes less likely than this, at a position, are not tried
     most_classes: int = 12  # nor more than the best of so many
