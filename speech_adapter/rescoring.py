@@ -23,8 +23,8 @@ MOST_POSITIONS = 256  # each has a row of logits as wide as the vocabulary
 class RescoringOptions:
     """Which texts of a beam the Llama reads, and how much it counts."""
 
-    most_texts: int = 8  # of the best of the beam; 0 or 1: it reads none
-    margin: float = 3.0  # nats behind the best text, beyond which a text is not read
+    most_texts: int = 4  # of the best of the beam; 0 or 1: it reads none
+    margin: float = 2.0  # nats behind the best text, beyond which a text is not read
     weight: float = 0.25  # of the Llama's log-probability beside the beam's score
     bonus: float = 0.2  # for each class of the CTC head, in nats: a language model likes short texts
 
