@@ -204,12 +204,20 @@ def build(config: RunConfig) -> DistilTask:
     spreads = model.measure(SpeechBatches.fixed(cache, config.batch_frames, _some(cache, config)))
     if config.inherit:
         inherit_layers(encoder, teacher, spreads[:-1])
-        last_new = cast(ConformerLayer, encoder.layers[-len(spreads)]).norm
-        with torch.no_grad():
-            last_new.weight.copy_(model.deviations[0])
-            last_new.bias.copy_(model.means[0])
+    measured = encoder.layers[-len(spreads) :]
+    for layer, mean, deviation in zip(
+        measured[:1] if config.inherit else measured, model.means, model.deviations, strict=False
+    ):
+        _begin_at(cast(ConformerLayer, layer), mean, deviation)
     held_out = [batch for path in config.held_out for batch in _held_out(path, config)]
     return DistilTask(model, batches, held_out, config, cache.sources())
+
+
+@torch.no_grad()
+def _begin_at(layer: ConformerLayer, mean: Tensor, deviation: Tensor) -> None:
+    """Let a new layer begin where the teacher's stream lies."""
+    layer.norm.weight.copy_(deviation)
+    layer.norm.bias.copy_(mean)
 
 
 def _item_weights(config: RunConfig, cache: FeatureCache) -> NDArray[np.float64]:

@@ -32,6 +32,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "transformers": (
         "speech_adapter/llama.py",
         "recipes/benchmark_encoders.py",
+        "recipes/data/whisper_layers.py",  # a teacher of its classes
         "llama_speech/hub.py",  # what transformers' Auto classes find must be made of its classes
         "recipes/data/machine_translation.py",  # NLLB
     ),
