@@ -158,7 +158,7 @@ class DistilTask:
         inherited = set()
         if self.config.inherit:
             for layer in layers[len(layers) - len(self.model.means) + 1 :]:
-                inherited |= set(map(id, _inherited(layer)))
+                inherited |= set(map(id, _inherited(cast(ConformerLayer, layer))))
         groups = training_loop.plain_groups(self.model.encoder, self.config.loop.weight_decay)
         split = []
         for group in groups:
@@ -182,9 +182,10 @@ class DistilTask:
         save_component(folder / "speech_encoder", encoder, encoder.config, record)
 
 
-def _inherited(layer: nn.Module) -> list[nn.Parameter]:
-    parts = (layer.attention_norm, layer.attention, layer.second)
-    return [parameter for part in parts for parameter in part.parameters()]  # type: ignore[union-attr]
+def _inherited(layer: ConformerLayer) -> list[nn.Parameter]:
+    """What `inherit_layers` fills."""
+    parts: tuple[nn.Module, ...] = (layer.attention_norm, layer.attention, layer.second)
+    return [parameter for part in parts for parameter in part.parameters()]
 
 
 def build(config: RunConfig) -> DistilTask:
