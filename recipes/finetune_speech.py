@@ -35,7 +35,7 @@ from recipes.ctc_targets import (
     save_targets,
     train_small_units,
 )
-from recipes.data.augment import SpecAugmentConfig, spec_augment
+from recipes.data.augment import SpecAugmentConfig, spec_augment, warp_bands
 from recipes.data.features_cache import FeatureCache
 from recipes.data.statistics import feature_statistics
 from recipes.data.teacher_states import TeacherStates
@@ -95,6 +95,7 @@ class RunConfig:
         None, "pronouncing dictionary like CMUdict; with it the encoder learns phones by CTC"
     )
     dictionary_weight: float = option(1.0, "weight of these phones")
+    warp: float = option(0.0, "shift of frequencies in training, up to this share: other voices")
     spec_augment: bool = option(True, "mask bands and times of the features")
     spec_augment_size: float = option(1.0, "widths of these masks over the usual ones, 0 to 1")
     chunk_share: float = option(0.4, "share of batches encoded in random blocks, for live use")
@@ -142,7 +143,8 @@ class CtcModel(nn.Module):
         generator = torch.Generator().manual_seed(batch.seed)
         encoder = self.speech.encoder
         lengths = batch.lengths.to(encoder.feature_mean.device)
-        features = encoder.normalise(batch.features.to(lengths.device))
+        warped = warp_bands(batch.features, self.config.warp, encoder.config.features, generator)
+        features = encoder.normalise(warped.to(lengths.device))
         if self.config.spec_augment:
             masks = SpecAugmentConfig.of_size(self.config.spec_augment_size)
             features = spec_augment(features, lengths, masks, generator)

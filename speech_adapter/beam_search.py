@@ -1,7 +1,8 @@
 """CTC prefix beam search with a language model, and where the classes found stand in the sound.
 
 Source: Hannun et al., "First-pass large vocabulary continuous speech recognition using bi-directional
-recurrent DNNs", arXiv 1408.2873 (prefix search); Graves et al. 2006 (alignment).
+recurrent DNNs", arXiv 1408.2873 (prefix search); Graves et al. 2006 (alignment); Meng et al., arXiv
+2011.01991 (what a recognizer knows of language by itself counts twice unless it is taken off).
 """
 
 from __future__ import annotations
@@ -25,8 +26,9 @@ class BeamOptions:
     """How far to search, and how much the language model counts."""
 
     width: int = 16  # texts kept
-    weight: float = 0.4  # of the language model
-    bonus: float = 2.0  # for each class, in nats: the model likes short texts
+    weight: float = 0.6  # of the language model
+    prior: float = 0.5  # of each class's own log-frequency, taken off: the CTC head knows that of itself
+    bonus: float = 0.0  # for each class, in nats: the model likes short texts
     least_log_prob: float = -7.0  # classes less likely than this, at a position, are not tried
     most_classes: int = 12  # nor more than the best of so many
 
@@ -116,11 +118,17 @@ def _advance(
 
 def _child(prefix: _Prefix, number: int, model: LanguageModel, options: BeamOptions) -> _Prefix:
     if prefix.foreseen is None:
-        prefix.foreseen = model.log_probs(prefix.state)
-    written = prefix.written + options.weight * float(prefix.foreseen[number]) + options.bonus
+        prefix.foreseen = foreseen(model, prefix.state, options)
+    written = prefix.written + float(prefix.foreseen[number - 1])
     child = _Prefix(number, prefix, model.advance(prefix.state, number), written)
     prefix.children[number] = child
     return child
+
+
+def foreseen(model: LanguageModel, state: State, options: BeamOptions) -> NDArray[np.float32]:
+    """What the text so far says for each class as the next, in nats: (vocabulary,), without the blank."""
+    likely = options.weight * model.log_probs(state)[1:] - options.prior * model.log_frequencies
+    return np.asarray(likely + options.bonus, dtype=np.float32)
 
 
 def _add(one: float, other: float) -> float:

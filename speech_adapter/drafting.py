@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from speech_adapter.beam_search import BeamOptions, Found, align, beam_search
+from speech_adapter.beam_search import BeamOptions, Found, align, beam_search, foreseen
 from speech_adapter.ctc import CtcHead, CtcHypothesis
 from speech_adapter.language_model import LanguageModel
 from speech_adapter.rescoring import RescoringOptions
@@ -100,8 +100,7 @@ class Drafter:
         assert self._model is not None
         state, likely = self._model.start(), []
         for number, (first, last) in zip(numbers, spans, strict=True):
-            foreseen = self._beam.weight * self._model.log_probs(state)[1:]
-            likely.append(scores[first:last, 1:].mean(0) + foreseen)
+            likely.append(scores[first:last, 1:].mean(0) + foreseen(self._model, state, self._beam))
             state = self._model.advance(state, number)
         embeddings = self._ctc.embeddings
         weights = torch.from_numpy(np.stack(likely)).to(embeddings.device).softmax(-1)

@@ -54,6 +54,8 @@ class LanguageModel:
         rest = 1.0 - float(single.own.sum())
         self._unigrams = even * rest
         self._unigrams[single.last] += single.own
+        known = np.maximum(self._unigrams[1:], np.float32(1e-9))
+        self.log_frequencies: NDArray[np.float32] = np.log(known)  # (classes without the blank,)
 
     def start(self) -> State:
         """The state before the first class of a text."""

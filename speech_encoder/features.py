@@ -19,14 +19,19 @@ def _hz_to_mel(frequency_hz: float) -> float:
     return 2595.0 * math.log10(1.0 + frequency_hz / 700.0)
 
 
+def mel_edges(config: FeatureConfig) -> Tensor:
+    """Where the bands begin, peak and end, in Hz, even on the HTK mel scale: (num_mels + 2,), float64."""
+    low, high = _hz_to_mel(config.low_hz), _hz_to_mel(config.high_hz)
+    mels = torch.linspace(low, high, config.num_mels + 2, dtype=torch.float64)
+    return 700.0 * (10.0 ** (mels / 2595.0) - 1.0)
+
+
 @lru_cache(maxsize=8)
 @torch.inference_mode(False)  # kept for training too, whoever asks first
 def mel_filters(config: FeatureConfig) -> Tensor:
     """Triangular filters on the HTK mel scale: (num_fft // 2 + 1, num_mels), float32."""
     bins_hz = torch.linspace(0, config.sample_rate / 2, config.num_fft // 2 + 1, dtype=torch.float64)
-    low, high = _hz_to_mel(config.low_hz), _hz_to_mel(config.high_hz)
-    mels = torch.linspace(low, high, config.num_mels + 2, dtype=torch.float64)
-    edges_hz = 700.0 * (10.0 ** (mels / 2595.0) - 1.0)
+    edges_hz = mel_edges(config)
     rising = (bins_hz[:, None] - edges_hz[:-2]) / (edges_hz[1:-1] - edges_hz[:-2])
     falling = (edges_hz[2:] - bins_hz[:, None]) / (edges_hz[2:] - edges_hz[1:-1])
     return torch.minimum(rising, falling).clamp(min=0).float()

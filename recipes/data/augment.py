@@ -1,9 +1,10 @@
 """Augmentation of waveforms and of features.
 
 Each waveform function is pure: sound and settings in, sound of the same rate out. `Augmenter` draws the
-settings from a generator and says in words what it did, so that a view can be made again. SpecAugment works
-on normalised features inside the training loop, with the length of each item.
-Source: speed perturbation, Ko et al. 2015; SpecAugment, arXiv 1904.08779, adaptive sizes arXiv 1912.05533.
+settings from a generator and says in words what it did, so that a view can be made again. Warped bands and
+SpecAugment work on log-mel inside the training loop.
+Source: speed perturbation, Ko et al. 2015; warped bands, Jaitly and Hinton 2013 (VTLP); SpecAugment, arXiv
+1904.08779, adaptive sizes arXiv 1912.05533.
 """
 
 from dataclasses import dataclass, field, replace
@@ -16,6 +17,8 @@ from torch import Tensor
 from recipes.data.codecs import CODECS, mu_law, through_codec
 from recipes.data.waveforms import SAMPLE_RATE, Waveform, active_rms, limit_peak, read_audio, resample
 from speech_core.errors import ConfigError, InputError
+from speech_encoder.config import FeatureConfig
+from speech_encoder.features import mel_edges
 
 
 def change_speed(audio: Waveform, factor: float) -> Waveform:
@@ -197,6 +200,24 @@ def load_augmenter(noise_dir: Path, config: AugmentConfig | None = None) -> Augm
     if not noises or not responses:
         raise InputError(f"{noise_dir} holds no noises or no rooms: it needs background/, noises/ and rooms/")
     return Augmenter(noises, responses, config or AugmentConfig())
+
+
+def warp_bands(
+    features: Tensor, size: float, config: FeatureConfig, generator: torch.Generator | None = None
+) -> Tensor:
+    """Log-mel as of longer and shorter vocal tracts: frequencies of each item times 1 - size to 1 + size.
+
+    features (batch, frames, mels) -> same, values between bands interpolated. Raises ConfigError.
+    """
+    if not 0.0 <= size < 1.0:
+        raise ConfigError(f"the size of the warp is {size}, it must be at least 0 and below 1")
+    factors = 1 + size * (2 * torch.rand(len(features), generator=generator).numpy() - 1)
+    centres_hz = mel_edges(config)[1:-1].numpy()
+    bands = np.arange(len(centres_hz))
+    places = np.stack([np.interp(centres_hz * factor, centres_hz, bands) for factor in factors])
+    weights = np.maximum(1 - np.abs(bands[:, None] - places[:, None, :]), 0)  # (batch, from, to)
+    with torch.autocast(features.device.type, enabled=False):
+        return features @ torch.from_numpy(weights).to(features)
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,12 @@ from recipes.data.augment import (
     quantize,
     reverberate,
     spec_augment,
+    warp_bands,
 )
 from recipes.data.waveforms import SAMPLE_RATE, active_rms
 from speech_core.errors import ConfigError, InputError
+from speech_encoder.config import FeatureConfig
+from speech_encoder.features import log_mel, mel_edges
 
 
 def tone(hz, seconds=1.0):
@@ -187,3 +190,27 @@ def test_spec_augment_switched_off_is_a_copy():
     assert out is not features
     with pytest.raises(ConfigError):
         SpecAugmentConfig(max_time_share=2.0)
+
+
+def test_a_warp_of_nothing_changes_nothing_and_a_bad_one_is_refused():
+    features = torch.randn(3, 20, 80)
+    torch.testing.assert_close(warp_bands(features, 0.0, FeatureConfig()), features)
+    for size in (-0.1, 1.0):
+        with pytest.raises(ConfigError, match="size of the warp"):
+            warp_bands(features, size, FeatureConfig())
+
+
+def test_a_warp_moves_a_tone_by_the_factor_drawn():
+    config, tone_hz = FeatureConfig(), 1500.0
+    audio = torch.sin(2 * torch.pi * tone_hz * torch.arange(16_000) / config.sample_rate)
+    features = log_mel(audio, config)[None, 20:40].expand(8, -1, -1)
+    factors = 1 + 0.2 * (2 * torch.rand(8, generator=torch.Generator().manual_seed(3)) - 1)
+    warped = warp_bands(features, 0.2, config, torch.Generator().manual_seed(3))
+    peaks_hz = mel_edges(config)[1:-1][warped.mean(1).argmax(-1)]
+    torch.testing.assert_close(peaks_hz.float(), tone_hz / factors, rtol=0.04, atol=0)
+    assert float(warped.std(0).max()) > 1.0  # every item by its own
+
+
+def test_a_warp_keeps_what_does_not_depend_on_frequency():
+    features = torch.randn(2, 9, 1).expand(2, 9, 80)
+    torch.testing.assert_close(warp_bands(features, 0.3, FeatureConfig()), features)

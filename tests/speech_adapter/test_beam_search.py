@@ -14,7 +14,7 @@ from recipes.train_language_model import count
 from speech_adapter.beam_search import BeamOptions, align, beam_search
 from speech_adapter.language_model import LanguageModel
 
-WIDE = BeamOptions(width=500, weight=0.7, bonus=0.3, least_log_prob=-math.inf)
+WIDE = BeamOptions(width=500, weight=0.7, prior=0.4, bonus=0.3, least_log_prob=-math.inf)
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +36,7 @@ def written(model: LanguageModel, text: tuple[int, ...], options: BeamOptions) -
     state, total = model.start(), 0.0
     for number in text:
         total += options.weight * float(model.log_probs(state)[number]) + options.bonus
+        total -= options.prior * math.log(float(np.exp(model.log_probs(())[number])))
         state = model.advance(state, number)
     return total
 
@@ -59,8 +60,16 @@ def test_a_wide_search_finds_the_best_of_all_texts(model: LanguageModel, seed: i
 def test_language_decides_between_what_sounds_alike(model: LanguageModel) -> None:
     chances = np.array([[0.02, 0.94, 0.02, 0.02], [0.96, 0.02, 0.01, 0.01], [0.02, 0.02, 0.47, 0.49]])
     log_probs = np.log(chances).astype(np.float32)
-    assert beam_search(log_probs, model, BeamOptions(weight=0.0, bonus=0.0))[0].numbers == [1, 3]
-    assert beam_search(log_probs, model, BeamOptions(weight=0.5, bonus=0.5))[0].numbers == [1, 2]
+    assert beam_search(log_probs, model, BeamOptions(weight=0.0, prior=0.0, bonus=0.0))[0].numbers == [1, 3]
+    assert beam_search(log_probs, model, BeamOptions(weight=0.5, prior=0.0, bonus=0.5))[0].numbers == [1, 2]
+
+
+def test_the_prior_makes_up_for_a_class_that_is_heard_for_being_frequent(model: LanguageModel) -> None:
+    log_probs = np.log(np.array([[0.02, 0.2, 0.4, 0.38]])).astype(np.float32)
+    frequent, rare = np.exp(model.log_frequencies[1:3])
+    assert frequent > rare
+    assert beam_search(log_probs, model, BeamOptions(weight=0.0, prior=0.0, bonus=0.0))[0].numbers == [2]
+    assert beam_search(log_probs, model, BeamOptions(weight=0.0, prior=0.5, bonus=0.0))[0].numbers == [3]
 
 
 def test_silence_and_nothing_give_nothing(model: LanguageModel) -> None:

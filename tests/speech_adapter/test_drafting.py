@@ -72,7 +72,7 @@ def test_a_reader_decides_between_near_texts(head: CtcHead) -> None:
     chances = torch.tensor([[[0.02, 0.94, 0.02, 0.02], [0.96, 0.02, 0.01, 0.01], [0.02, 0.02, 0.47, 0.49]]])
     model = count([[1], [2], [3]], TOKENS, 2, 1)
     drafter = Drafter(
-        head, model, BeamOptions(weight=0.0, bonus=0.0), RescoringOptions(weight=1.0, bonus=0.0)
+        head, model, BeamOptions(weight=0.0, prior=0.0, bonus=0.0), RescoringOptions(weight=1.0, bonus=0.0)
     )
     seen = []
 

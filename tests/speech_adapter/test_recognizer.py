@@ -198,7 +198,7 @@ def test_the_llama_helps_to_choose_the_draft(parts, llama, tokenizer, features):
     classes = list(range(1, len(ctc.token_ids) + 1))
     model = count([classes, classes[::-1]], ctc.token_ids.tolist(), 2, 1)
     engine = TransformersEngine(llama)
-    beam = BeamOptions(weight=0.05, bonus=0.0)
+    beam = BeamOptions(weight=0.05, prior=0.0, bonus=0.0)
     heavy = RescoringOptions(weight=5.0, margin=50.0)
     drafts = {}
     for name, rescoring in (("none", RescoringOptions(most_texts=0)), ("llama", heavy)):
