@@ -9,6 +9,6 @@ what it costs: `training_costs`.
 The others are no commands but what these share. Around the loop: `training_loop`, `recipe`, `command`,
 `options`, `processes`, `metrics_log`, `weight_average`, `stages`, `model_card`. Batches: `*_batches`,
 `mixture`, `normalizer_places`, `text_as_speech`. Losses and targets: `*_losses`, `ctc_*`, `phone_ctc`,
-`distillation`.
+`distillation`. Weights to begin with: `inherited_layers`.
 Generated text: `text_forms`, `text_templates`. Scores and tables: `pronunciation_*`, `report_tables`.
 """

@@ -1,14 +1,16 @@
-"""Train a Conformer to tell of the sound what each layer of Whisper's encoder tells of it, text or no text.
+"""Train a Conformer to make of the sound what each layer of Whisper's encoder makes of it, text or no text.
 
-    python -m recipes.distil_encoder --whisper MODEL_DIR --encoder RUNS/best-rq/export/speech_encoder \
-        --caches DATA/real-en DATA/real-fr --held-out DATA/dev-* --run-dir RUNS/distilled --max-steps 3000
+    python -m recipes.distil_encoder --whisper MODEL_DIR --caches DATA/real-en DATA/real-fr \
+        --held-out DATA/dev-* --run-dir RUNS/distilled --max-steps 3000
 
-From layers at even distances a linear map, used here alone, foresees the teacher's stream before its first
-and behind each of its layers, at the teacher's rate halved. The sizes of the two need not agree. It resumes.
-The next stage is `recipes.finetune_speech --encoder RUNS/distilled/export/speech_encoder`.
+The encoder begins with Whisper's own layers (recipes/inherited_layers.py) behind new ones, which learn what
+Whisper's convolutions do; `--front-steps` these are trained alone. Each layer is measured against the
+teacher's stream behind it, at the teacher's rate halved. It resumes. The next stage is
+`recipes.finetune_speech --encoder RUNS/distilled/export/speech_encoder`.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,22 +21,22 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recipes import training_loop
-from recipes.data.augment import SpecAugmentConfig, spec_augment, warp_bands
+from recipes.data.augment import SpecAugmentConfig, spec_augment
 from recipes.data.features_cache import FeatureCache
 from recipes.data.statistics import feature_statistics
 from recipes.data.whisper_layers import WhisperLayers
 from recipes.data.whisper_states import STATE_FRAMES, quiet_level, whisper_features
 from recipes.finetune_speech import random_chunking
+from recipes.inherited_layers import inherit_layers
 from recipes.options import option
 from recipes.recipe import held_out_figures, run_recipe
 from recipes.speech_batches import SpeechBatch, SpeechBatches
-from recipes.stages import stages_of
 from recipes.training_loop import LoopConfig, Metrics
-from speech_core.checkpoint import load_config, load_weights, save_component
+from speech_core.checkpoint import save_component
 from speech_core.errors import ConfigError
 from speech_core.masks import length_mask
-from speech_encoder.config import ENCODER_PRESETS, EncoderConfig
-from speech_encoder.conformer import SpeechEncoder
+from speech_encoder.config import ENCODER_PRESETS
+from speech_encoder.conformer import ConformerLayer, SpeechEncoder
 
 MEASURED_ITEMS = 100  # for mean and deviation of each stream
 
@@ -49,63 +51,61 @@ class RunConfig:
     weights: tuple[float, ...] = option((), "how often items of each cache come in an epoch (default: once)")
     held_out: tuple[Path, ...] = option((), "feature caches to measure the loss on")
     held_out_items: int = option(30, "items of each held-out cache to measure on")
-    encoder: Path | None = option(None, "folder of a pre-trained encoder to start from")
-    preset: str = option("small", "sizes without one", choices=ENCODER_PRESETS)
+    preset: str = option(
+        "small", "sizes; width, feed-forward and heads as Whisper's", choices=ENCODER_PRESETS
+    )
+    front_steps: int = option(300, "first steps, which train the layers before Whisper's alone")
+    inherit: bool = option(True, "begin with Whisper's layers; without, with new ones")
+    inherited_rate: float = option(0.3, "learning rate of Whisper's own layers over that of the rest")
     batch_frames: int = option(6_000, "frames of one batch, padding included (100 a second)")
     min_frames: int = option(100, "shorter items are left out")
     max_item_frames: int = option(1_600, "longer items are left out")
-    warp: float = option(0.1, "shift of frequencies, up to this share, in what both hear")
     spec_augment_size: float = option(0.3, "widths of the masks the teacher does not see over the usual ones")
     chunk_share: float = option(0.3, "share of batches encoded in random blocks, for live use")
 
 
 class DistilModel(nn.Module):
-    """The encoder, maps from its layers to the teacher's streams, and how far they are from these."""
+    """The encoder, and how far its streams are from the teacher's."""
 
     means: Tensor
     deviations: Tensor
+    steps: Tensor
 
     def __init__(self, encoder: SpeechEncoder, teacher: WhisperLayers, config: RunConfig) -> None:
         super().__init__()
         self.encoder, self.config = encoder, config
         self._teacher = [teacher]  # no part of the weights
-        streams, width = 1 + len(teacher.layers), teacher.positions.shape[1]
-        self.maps = nn.ModuleList(nn.Linear(encoder.config.d_model, width) for _ in range(streams))
-        self.register_buffer("means", torch.zeros(streams, width))
-        self.register_buffer("deviations", torch.ones(streams, width))
+        streams = 1 + len(teacher.layers)
+        self.register_buffer("means", torch.zeros(streams, encoder.config.d_model))
+        self.register_buffer("deviations", torch.ones(streams, encoder.config.d_model))
+        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
 
     def forward(self, batch: SpeechBatch) -> tuple[Tensor, Metrics]:
         """Mean squared error over streams, 1 for what knows their means alone, and that of each stream."""
         generator = torch.Generator().manual_seed(batch.seed)
-        if self.training:
-            warped = warp_bands(batch.features, self.config.warp, self.encoder.config.features, generator)
-            batch = replace(batch, features=warped)
         wanted = self.wanted(batch)
-        features = self.encoder.normalise(batch.features.to(self.means.device))
-        lengths = batch.lengths.to(self.means.device)
+        features = self.encoder.normalise(batch.features)
         chunking = None
         if self.training:
+            self.steps += 1
             masks = SpecAugmentConfig.of_size(self.config.spec_augment_size)
-            features = spec_augment(features, lengths, masks, generator)
+            features = spec_augment(features, batch.lengths, masks, generator)
             chunking = random_chunking(self.config.chunk_share, 2, generator)
-        outputs = list(self.encoder.layer_outputs(features, lengths, chunking))
-        valid = _valid(lengths, wanted[0])
+        front_alone = self.training and int(self.steps) <= self.config.front_steps
+        outputs = self.encoder.layer_outputs(features, batch.lengths, chunking)
+        new = len(self.encoder.layers) + 1 - len(wanted)  # layers before the inherited ones
+        streams = islice(outputs, new, new + 1 if front_alone else None)
+        valid = _valid(batch, wanted[0])
         losses = [
-            (head(outputs[layer])[valid].float() - target[valid]).square().mean()
-            for head, layer, target in zip(self.maps, self.measured_layers(), wanted, strict=True)
+            ((stream.float() - target)[valid] / deviation).square().mean()
+            for stream, target, deviation in zip(streams, wanted, self.deviations, strict=False)
         ]
         figures = {f"stream_{number}": float(loss.detach()) for number, loss in enumerate(losses)}
         return torch.stack(losses).mean(), figures
 
-    def measured_layers(self) -> list[int]:
-        """The layer, from 1, that each of the teacher's streams is foreseen from."""
-        count = len(self.maps)
-        return [-(-self.encoder.config.num_layers * number // count) for number in range(1, count + 1)]
-
     def wanted(self, batch: SpeechBatch) -> list[Tensor]:
-        """The teacher's streams for a batch, mean 0 and deviation 1: (batch, encodings, width) each."""
-        streams = [functional.layer_norm(x, x.shape[-1:]) for x in self._teacher_streams(batch)]
-        return [(x - m) / d for x, m, d in zip(streams, self.means, self.deviations, strict=True)]
+        """The teacher's streams for a batch, each state normalised: (batch, encodings, d_model)."""
+        return [functional.layer_norm(x, x.shape[-1:]) for x in self._teacher_streams(batch)]
 
     def _teacher_streams(self, batch: SpeechBatch) -> list[Tensor]:
         config = self.encoder.config.features
@@ -119,19 +119,23 @@ class DistilModel(nn.Module):
         return [stream[:, :states] for stream in found]
 
     @torch.no_grad()
-    def measure(self, batches: list[SpeechBatch]) -> None:
-        """Keep mean and deviation of the teacher's streams, each state normalised."""
+    def measure(self, batches: list[SpeechBatch]) -> list[float]:
+        """Keep mean and deviation of the teacher's streams; returns that of an encoding in each stream."""
         found = [self._teacher_streams(batch) for batch in batches]
-        masks = [_valid(batch.lengths, streams[0]) for batch, streams in zip(batches, found, strict=True)]
+        masks = [_valid(batch, streams[0]) for batch, streams in zip(batches, found, strict=True)]
+        spreads = []
         for number in range(len(self.means)):
-            values = torch.cat([streams[number][mask] for streams, mask in zip(found, masks, strict=True)])
+            parts = [streams[number][mask] for streams, mask in zip(found, masks, strict=True)]
+            values = torch.cat(parts)
+            spreads.append(float(values.std(1).mean()))
             normal = functional.layer_norm(values, values.shape[-1:])
             self.means[number] = normal.mean(0)
             self.deviations[number] = normal.std(0).clamp(min=0.05)
+        return spreads
 
 
-def _valid(lengths: Tensor, stream: Tensor) -> Tensor:
-    return length_mask(-(-lengths // STATE_FRAMES), stream.shape[1])
+def _valid(batch: SpeechBatch, stream: Tensor) -> Tensor:
+    return length_mask(-(-batch.lengths // STATE_FRAMES), stream.shape[1])
 
 
 @dataclass
@@ -149,8 +153,20 @@ class DistilTask:
         return float(batch.lengths.sum()) / self.batches.frame_rate_hz
 
     def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
-        """As `plain_groups`."""
-        return training_loop.plain_groups(self.model, self.config.loop.weight_decay)
+        """Whisper's own layers apart, for a rate of their own."""
+        layers = self.model.encoder.layers
+        inherited = set()
+        if self.config.inherit:
+            for layer in layers[len(layers) - len(self.model.means) + 1 :]:
+                inherited |= set(map(id, _inherited(cast(ConformerLayer, layer))))
+        groups = training_loop.plain_groups(self.model.encoder, self.config.loop.weight_decay)
+        split = []
+        for group in groups:
+            own = [p for p in group["params"] if id(p) in inherited]
+            split.append({**group, "params": [p for p in group["params"] if id(p) not in inherited]})
+            if own:
+                split.append({**group, "params": own, "scale": self.config.inherited_rate})
+        return split
 
     @torch.no_grad()
     def evaluate(self, model: nn.Module) -> Metrics:
@@ -158,40 +174,51 @@ class DistilTask:
         return held_out_figures(model, self.held_out)
 
     def export(self, model: nn.Module, folder: Path, training: dict[str, Any]) -> None:
-        """The encoder; its record says what came before."""
+        """The encoder."""
         encoder = cast(DistilModel, model).encoder
-        method = f"layer by layer from Whisper {self.config.whisper.name}"
-        record = {**training, "method": method, "sources": self.sources}
-        if self.config.encoder:
-            record["earlier"] = stages_of(self.config.encoder)
+        name = f"distilled from Whisper {self.config.whisper.name}"
+        start = ", begun with its layers" if self.config.inherit else ""
+        record = {**training, "method": name + start, "sources": self.sources}
         save_component(folder / "speech_encoder", encoder, encoder.config, record)
+
+
+def _inherited(layer: ConformerLayer) -> list[nn.Parameter]:
+    """What `inherit_layers` fills."""
+    parts: tuple[nn.Module, ...] = (layer.attention_norm, layer.attention, layer.second)
+    return [parameter for part in parts for parameter in part.parameters()]
 
 
 def build(config: RunConfig) -> DistilTask:
     """Model and data of one run."""
     cache = FeatureCache(config.caches)
     torch.manual_seed(config.loop.seed)
-    encoder = _encoder(config, cache)
+    encoder = SpeechEncoder(ENCODER_PRESETS[config.preset])
     if encoder.config.stack != STATE_FRAMES:
         raise ConfigError(f"stack is {encoder.config.stack}: the teacher's streams need {STATE_FRAMES}")
+    encoder.feature_mean, encoder.feature_std = feature_statistics(cache)
+    teacher = WhisperLayers(config.whisper)
     batches = SpeechBatches(
         *(cache, config.batch_frames, config.loop.seed, config.min_frames, _item_weights(config, cache)),
         share=training_loop.process_share(),
     )
-    model = DistilModel(encoder, WhisperLayers(config.whisper), config)
-    model.measure(SpeechBatches.fixed(cache, config.batch_frames, _some(cache, config)))
+    model = DistilModel(encoder, teacher, config)
+    spreads = model.measure(SpeechBatches.fixed(cache, config.batch_frames, _some(cache, config)))
+    if config.inherit:
+        inherit_layers(encoder, teacher, spreads[:-1])
+    measured = encoder.layers[-len(spreads) :]
+    for layer, mean, deviation in zip(
+        measured[:1] if config.inherit else measured, model.means, model.deviations, strict=False
+    ):
+        _begin_at(cast(ConformerLayer, layer), mean, deviation)
     held_out = [batch for path in config.held_out for batch in _held_out(path, config)]
     return DistilTask(model, batches, held_out, config, cache.sources())
 
 
-def _encoder(config: RunConfig, cache: FeatureCache) -> SpeechEncoder:
-    if config.encoder:
-        encoder = SpeechEncoder(load_config(config.encoder, EncoderConfig))
-        load_weights(config.encoder, encoder)
-        return encoder
-    encoder = SpeechEncoder(ENCODER_PRESETS[config.preset])
-    encoder.feature_mean, encoder.feature_std = feature_statistics(cache)
-    return encoder
+@torch.no_grad()
+def _begin_at(layer: ConformerLayer, mean: Tensor, deviation: Tensor) -> None:
+    """Let a new layer begin where the teacher's stream lies."""
+    layer.norm.weight.copy_(deviation)
+    layer.norm.bias.copy_(mean)
 
 
 def _item_weights(config: RunConfig, cache: FeatureCache) -> NDArray[np.float64]:
