@@ -21,13 +21,13 @@ import torch
 from numpy.typing import NDArray
 
 from prosody.items import write_shard
-from recipes.command import run_command
 from recipes.data.corpora import read_speech_set
 from recipes.data.llama_states import StateReader
 from recipes.data.manifests import Utterance
 from recipes.data.voice_cache import VoiceItem
 from recipes.data.voice_teacher import phone_means
-from recipes.options import option
+from recipes.loop.command import run_command
+from recipes.loop.options import option
 from recipes.prepare_prosody import prosody_items
 from speech_core.audio import load_audio
 from speech_core.errors import AudioError, InputError

@@ -28,7 +28,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from recipes import options
 from recipes.benchmark_encoders import ENCODERS, OURS, TASKS
 from recipes.benchmark_scoring import scoring_lines, scoring_rows
 from recipes.benchmark_voice import (
@@ -41,7 +40,8 @@ from recipes.benchmark_voice import (
     voice_lines,
 )
 from recipes.benchmark_worker import TrainTask, TranscribeTask, task_text
-from recipes.options import option
+from recipes.loop import options
+from recipes.loop.options import option
 from speech_core.audio import AUDIO_SUFFIXES, load_audio, write_wav
 from speech_core.errors import ConfigError, InputError, SpeechError
 

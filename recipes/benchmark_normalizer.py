@@ -18,8 +18,8 @@ from typing import Any
 from llama_speech.evaluation.normalization import read_all, read_pairs
 from llama_speech.evaluation.normalization_scores import Pair
 from llama_speech.normalization import RULES_ALONE, Chooser, load_tagger
-from recipes.command import run_command
-from recipes.options import option
+from recipes.loop.command import run_command
+from recipes.loop.options import option
 from speech_core.events import TokenEvent
 from tts_frontend.config import RIGHT_CONTEXT, NormalizerConfig
 from tts_frontend.normalizer import TextNormalizer

@@ -24,8 +24,8 @@ from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
-from recipes.command import run_command
-from recipes.options import option
+from recipes.loop.command import run_command
+from recipes.loop.options import option
 from speech_core.checkpoint import read_json
 from speech_core.errors import InputError
 

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recipes import training_loop
+from recipes.batches.speech_batches import SpeechBatch, SpeechBatches
 from recipes.data.augment import SpecAugmentConfig, spec_augment
 from recipes.data.features_cache import FeatureCache
 from recipes.data.statistics import feature_statistics
@@ -28,9 +29,8 @@ from recipes.data.whisper_layers import WhisperLayers
 from recipes.data.whisper_states import STATE_FRAMES, quiet_level, whisper_features
 from recipes.finetune_speech import random_chunking
 from recipes.inherited_layers import inherit_layers
-from recipes.options import option
-from recipes.recipe import held_out_figures, run_recipe
-from recipes.speech_batches import SpeechBatch, SpeechBatches
+from recipes.loop.options import option
+from recipes.loop.recipe import held_out_figures, run_recipe
 from recipes.training_loop import LoopConfig, Metrics
 from speech_core.checkpoint import save_component
 from speech_core.errors import ConfigError

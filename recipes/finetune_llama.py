@@ -14,10 +14,10 @@
 
 On a CPU, for a look: `--max-steps 5 --batch-frames 2000`. The two boundary embeddings are a soft prompt:
 trained on text alone, with token embeddings in the place of speech, they teach a small Llama to repeat;
-joined and disturbed texts (recipes/text_as_speech.py) prepare them for what a recognizer gives. The loss is
-the cross-entropy of the answer and its end-of-turn token (arXiv 2407.21783, section 8.3), of dialogue also
-what the Llama foresees from the transcript (recipes/llama_losses.py); the Llama never changes. Where the
-adapter learns, `--ctc-weight` keeps what its CTC head hears.
+joined and disturbed texts (recipes/batches/text_as_speech.py) prepare them for what a recognizer gives. The
+loss is the cross-entropy of the answer and its end-of-turn token (arXiv 2407.21783, section 8.3), of dialogue
+also what the Llama foresees from the transcript (recipes/losses/llama_losses.py); the Llama never changes.
+Where the adapter learns, `--ctc-weight` keeps what its CTC head hears.
 """
 
 import math
@@ -31,17 +31,17 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from recipes import training_loop
-from recipes.ctc_targets import CtcTargets
+from recipes.batches.mixture import MixtureConfig, Target, item_weights, target_of
+from recipes.batches.speech_batches import SpeechBatch, SpeechBatches
+from recipes.batches.text_as_speech import Disturbance, disturb, join_texts
 from recipes.data.augment import SpecAugmentConfig, spec_augment
 from recipes.data.features_cache import FeatureCache
-from recipes.llama_losses import answer_loss
-from recipes.mixture import MixtureConfig, Target, item_weights, target_of
-from recipes.options import option
-from recipes.recipe import held_out_figures, run_recipe
-from recipes.speech_batches import SpeechBatch, SpeechBatches
-from recipes.speech_losses import ctc_loss
-from recipes.stages import stages_of
-from recipes.text_as_speech import Disturbance, disturb, join_texts
+from recipes.loop.options import option
+from recipes.loop.recipe import held_out_figures, run_recipe
+from recipes.loop.stages import stages_of
+from recipes.losses.ctc_targets import CtcTargets
+from recipes.losses.llama_losses import answer_loss
+from recipes.losses.speech_losses import ctc_loss
 from recipes.training_loop import LoopConfig, Metrics
 from speech_adapter.llama import FrozenLlama, LlamaOptions, load_llama
 from speech_adapter.model import SpeechModel, load_speech_model, save_speech_model

@@ -26,8 +26,17 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recipes import training_loop
-from recipes.ctc_evaluation import held_out_figures
-from recipes.ctc_targets import (
+from recipes.batches.speech_batches import SpeechBatch, SpeechBatches
+from recipes.data.augment import SpecAugmentConfig, spec_augment, warp_bands
+from recipes.data.features_cache import FeatureCache
+from recipes.data.statistics import feature_statistics
+from recipes.data.teacher_states import TeacherStates
+from recipes.loop.options import option
+from recipes.loop.processes import first_process_first
+from recipes.loop.recipe import run_recipe
+from recipes.loop.stages import stages_of
+from recipes.losses.ctc_evaluation import held_out_figures
+from recipes.losses.ctc_targets import (
     CtcTargets,
     choose_pieces,
     choose_vocabulary,
@@ -35,18 +44,9 @@ from recipes.ctc_targets import (
     save_targets,
     train_small_units,
 )
-from recipes.data.augment import SpecAugmentConfig, spec_augment, warp_bands
-from recipes.data.features_cache import FeatureCache
-from recipes.data.statistics import feature_statistics
-from recipes.data.teacher_states import TeacherStates
-from recipes.distillation import TeacherHead
-from recipes.options import option
-from recipes.phone_ctc import PhoneCtcHead, PhoneDictionary, PhoneFigures
-from recipes.processes import first_process_first
-from recipes.recipe import run_recipe
-from recipes.speech_batches import SpeechBatch, SpeechBatches
-from recipes.speech_losses import PHONES, ctc_loss_of_scores, phone_labels
-from recipes.stages import stages_of
+from recipes.losses.distillation import TeacherHead
+from recipes.losses.phone_ctc import PhoneCtcHead, PhoneDictionary, PhoneFigures
+from recipes.losses.speech_losses import PHONES, ctc_loss_of_scores, phone_labels
 from recipes.training_loop import LoopConfig, Metrics
 from speech_adapter.adapter import SpeechAdapter
 from speech_adapter.config import ADAPTER_PRESETS

@@ -17,9 +17,9 @@ import numpy as np
 
 from llama_speech.default_llama import find_or_make_default_llama
 from llama_speech.text_states import TextStates
-from recipes.command import run_command
-from recipes.normalizer_places import Draw, StateCache, drawn_items, item_of, read_samples
-from recipes.options import option
+from recipes.batches.normalizer_places import Draw, StateCache, drawn_items, item_of, read_samples
+from recipes.loop.command import run_command
+from recipes.loop.options import option
 from tts_frontend.config import TaggerConfig
 from tts_frontend.languages import load_language
 

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from recipes import options
-from recipes.options import option
+from recipes.loop import options
+from recipes.loop.options import option
 from recipes.train_normalizer import RunConfig, train
 from recipes.training_loop import LoopConfig
 from speech_core.checkpoint import read_json, write_json

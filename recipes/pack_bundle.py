@@ -23,9 +23,9 @@ from typing import Any
 from filelock import FileLock
 
 from llama_speech.bundle import COMPONENTS, Bundle, BundleInfo, read_bundle, write_manifest
-from recipes.command import run_command
-from recipes.model_card import render
-from recipes.options import option
+from recipes.loop.command import run_command
+from recipes.loop.options import option
+from recipes.tables.model_card import render
 from speech_adapter.model import load_speech_model
 from speech_core.checkpoint import STORAGES, convert_weights, read_json, write_json
 from speech_core.errors import ConfigError, InputError

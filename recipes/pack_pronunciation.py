@@ -15,14 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from recipes.command import run_command
 from recipes.data.homographs import (
     homographs_json,
     read_readings,
     shared_homographs,
     untrained_homographs,
 )
-from recipes.options import option
+from recipes.loop.command import run_command
+from recipes.loop.options import option
 from recipes.prepare_lexicon import load_dictionary
 from speech_core.checkpoint import load_config, load_weights, read_json, save_component, write_json
 from tts_frontend.homographs import HomographsConfig

@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import TypeVar
 
 from llama_speech.batch_answers import Answerer, answer_texts
-from recipes.command import run_command
 from recipes.data.corpora import transcribed
 from recipes.data.engines import Workers, map_tasks
 from recipes.data.held_out import load_held_out
@@ -32,7 +31,8 @@ from recipes.data.personal_data import PersonalData, find_scanner
 from recipes.data.prompts import Prompt, read_prompts
 from recipes.data.spoken_sets import UNSEEN, SpokenText, write_spoken_set
 from recipes.data.teachers import TEACHER_SHARES
-from recipes.options import option
+from recipes.loop.command import run_command
+from recipes.loop.options import option
 from speech_adapter.prompts import Turn
 from speech_core.errors import ConfigError, InputError
 

@@ -20,9 +20,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from llama_speech.text_states import TextStates
-from recipes.command import run_command
 from recipes.data.homographs import SPLITS, HomographSentence, read_homographs
-from recipes.options import option
+from recipes.loop.command import run_command
+from recipes.loop.options import option
 from speech_core.events import TokenEvent
 
 logger = logging.getLogger(__name__)

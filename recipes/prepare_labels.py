@@ -19,14 +19,14 @@ from pathlib import Path
 
 from llama_speech.evaluation.scores import count_edits, error_rate
 from llama_speech.normalization import normalize
-from recipes.command import run_command
 from recipes.data.checking import plain_characters
 from recipes.data.corpora import read_speech_set
 from recipes.data.held_out import HeldOutTexts, load_held_out
 from recipes.data.manifests import Utterance, read_manifest, write_manifest
 from recipes.data.waveforms import Waveform, read_audio
 from recipes.data.whisper_labels import MAX_CLIP_S, WhisperLabeller
-from recipes.options import option
+from recipes.loop.command import run_command
+from recipes.loop.options import option
 from speech_core.errors import ConfigError, InputError
 
 logger = logging.getLogger(__name__)

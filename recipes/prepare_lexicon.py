@@ -18,8 +18,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from recipes.command import run_command
-from recipes.options import option
+from recipes.loop.command import run_command
+from recipes.loop.options import option
 from speech_core.checkpoint import write_json
 from speech_core.errors import InputError
 from tts_frontend.languages.en.phones import canonical, from_ipa

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
-from recipes.command import run_command
 from recipes.data.augment import change_volume, load_augmenter
 from recipes.data.features_cache import CacheItem, FeatureCacheWriter, compute_features
 from recipes.data.manifests import Utterance
 from recipes.data.waveforms import SAMPLE_RATE, Waveform
-from recipes.options import option
+from recipes.loop.command import run_command
+from recipes.loop.options import option
 from speech_encoder.config import FeatureConfig
 
 logger = logging.getLogger(__name__)

@@ -18,7 +18,6 @@ from pathlib import Path
 
 import numpy as np
 
-from recipes.command import run_command
 from recipes.data.augment import change_volume, load_augmenter
 from recipes.data.features_cache import CacheItem, compute_features
 from recipes.data.held_out import load_held_out
@@ -27,7 +26,8 @@ from recipes.data.parallel import run_shards
 from recipes.data.sentences import Sentence, read_sentences
 from recipes.data.teachers import FLITE_VOICES, FliteTeacher, FliteVoice
 from recipes.data.waveforms import SAMPLE_RATE, Waveform, normalize_loudness, resample
-from recipes.options import option
+from recipes.loop.command import run_command
+from recipes.loop.options import option
 from speech_core.errors import AudioError
 from speech_encoder.config import FeatureConfig
 

@@ -16,12 +16,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from recipes.command import run_command
 from recipes.data.corpora import transcribed
 from recipes.data.engines import Workers, map_tasks
 from recipes.data.manifests import Utterance, write_counts, write_manifest
 from recipes.data.personal_data import Finding, find_scanner, masked
-from recipes.options import option
+from recipes.loop.command import run_command
+from recipes.loop.options import option
 from speech_core.errors import ConfigError
 
 _AT_ONCE = 256  # transcripts of one task

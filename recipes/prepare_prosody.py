@@ -17,10 +17,10 @@ import torch
 
 from prosody.items import ProsodyItem, write_shard
 from prosody.targets import Targets
-from recipes.command import run_command
 from recipes.data.llama_states import StateReader, TextStates
 from recipes.data.voice_cache import VoiceCache, VoiceItem
-from recipes.options import option
+from recipes.loop.command import run_command
+from recipes.loop.options import option
 from speech_core.errors import InputError
 from speech_core.events import Phone, PhoneGroup, SpokenGroup, SpokenWord, TokenEvent
 from tts_frontend.languages.en.phones import SILENCE

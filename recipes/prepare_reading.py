@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
-from recipes.command import run_command
 from recipes.data.corpora import SPEECH_SETS, read_speech_set
 from recipes.data.held_out import HeldOutTexts, load_held_out
 from recipes.data.sentences import ENGLISH_SOURCES, clean_text, is_speakable, read_source
-from recipes.options import option
+from recipes.loop.command import run_command
+from recipes.loop.options import option
 from speech_core.errors import InputError
 
 logger = logging.getLogger(__name__)

@@ -22,7 +22,6 @@ from zlib import crc32
 
 import numpy as np
 
-from recipes.command import configure_logging, errors_in_one_line
 from recipes.data.corpora import read_speech_set, sets_for
 from recipes.data.engines import ENGINES
 from recipes.data.features_cache import CacheItem, FeatureCacheWriter, compute_features
@@ -31,6 +30,7 @@ from recipes.data.manifests import Utterance, check_manifest, read_manifest
 from recipes.data.parallel import run_shards
 from recipes.data.public_corpora import PUBLIC_CORPORA, read_public_corpus
 from recipes.data.waveforms import Waveform, read_audio
+from recipes.loop.command import configure_logging, errors_in_one_line
 from speech_core.errors import InputError
 
 logger = logging.getLogger(__name__)

@@ -19,7 +19,6 @@ from pathlib import Path
 
 import numpy as np
 
-from recipes.command import configure_logging, errors_in_one_line
 from recipes.data.checking import CheckReport, WhisperChecker, plain_characters
 from recipes.data.features_cache import CacheItem, FeatureCacheWriter, compute_features
 from recipes.data.held_out import load_held_out
@@ -28,6 +27,7 @@ from recipes.data.parallel import run_shards
 from recipes.data.sentences import PlanConfig, PlannedItem, cut_plan, read_sentences, speaking_plan
 from recipes.data.teachers import TEACHER_SHARES, Settings, Teacher, make_teacher
 from recipes.data.waveforms import SAMPLE_RATE, Waveform, normalize_loudness, trim_silence
+from recipes.loop.command import configure_logging, errors_in_one_line
 from speech_core.errors import AudioError, ConfigError, InputError
 
 logger = logging.getLogger(__name__)

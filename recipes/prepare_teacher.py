@@ -16,11 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
-from recipes.command import run_command
 from recipes.data.features_cache import FeatureCache
 from recipes.data.teacher_states import TeacherConfig, shard_path, state_counts
 from recipes.data.whisper_states import States, WhisperEncoder
-from recipes.options import option
+from recipes.loop.command import run_command
+from recipes.loop.options import option
 from speech_core.errors import ConfigError, InputError
 
 logger = logging.getLogger(__name__)

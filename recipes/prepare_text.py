@@ -18,10 +18,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from random import Random
 
-from recipes.command import run_command
-from recipes.options import option
-from recipes.text_forms import NAMES, PLACES, THINGS
-from recipes.text_templates import DOCUMENTS, GROUPS, Group
+from recipes.data.text_forms import NAMES, PLACES, THINGS
+from recipes.data.text_templates import DOCUMENTS, GROUPS, Group
+from recipes.loop.command import run_command
+from recipes.loop.options import option
 from speech_core.errors import InputError
 from tts_frontend.config import NormalizerConfig
 from tts_frontend.inventory import Reading, View, best_reading

@@ -25,7 +25,6 @@ from pathlib import Path
 
 import numpy as np
 
-from recipes.command import run_command
 from recipes.data.corpora import transcribed
 from recipes.data.engines import Workers, map_tasks
 from recipes.data.held_out import HeldOutTexts, load_held_out, read_rows
@@ -35,7 +34,8 @@ from recipes.data.personal_data import find_scanner
 from recipes.data.prompts import why_not
 from recipes.data.spoken_sets import SpokenText, pico_of, write_spoken_set
 from recipes.data.teachers import TEACHER_SHARES
-from recipes.options import option
+from recipes.loop.command import run_command
+from recipes.loop.options import option
 from speech_core.errors import ConfigError, InputError
 
 logger = logging.getLogger(__name__)

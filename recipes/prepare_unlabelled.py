@@ -22,10 +22,10 @@ import torch
 
 from llama_speech.segments import AudioPiece, SegmentConfig, iter_pieces
 from llama_speech.voice_activity import SAMPLE_RATE, WINDOW_SAMPLES, VoiceActivity, load_voice_activity
-from recipes.command import run_command
 from recipes.data.engines import Workers, map_tasks
 from recipes.data.manifests import Utterance
-from recipes.options import option
+from recipes.loop.command import run_command
+from recipes.loop.options import option
 from speech_core.audio import AUDIO_SUFFIXES, AudioLimits, iter_audio
 from speech_core.errors import AudioError, ConfigError, InputError
 

@@ -20,13 +20,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from recipes import options
-from recipes.command import configure_logging
 from recipes.data.held_out import load_held_out
 from recipes.data.sentences import read_sentences
 from recipes.data.voice_cache import VoiceCache, VoiceCacheWriter, VoiceItem
 from recipes.data.voice_teacher import VoiceTeacher, phone_means
-from recipes.options import option
+from recipes.loop import options
+from recipes.loop.command import configure_logging
+from recipes.loop.options import option
 from speech_core.errors import AudioError, InputError
 from speech_synthesis.alignment import PhoneAligner, Utterance, features, train_aligner
 from tts_frontend.languages.en.phones import PHONES, SILENCE, base_of, is_voiced

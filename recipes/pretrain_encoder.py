@@ -16,11 +16,11 @@ import torch
 from torch import Tensor, nn
 
 from recipes import training_loop
+from recipes.batches.speech_batches import SpeechBatch, SpeechBatches
 from recipes.data.features_cache import FeatureCache
 from recipes.data.statistics import feature_statistics
-from recipes.options import option
-from recipes.recipe import held_out_figures, run_recipe
-from recipes.speech_batches import SpeechBatch, SpeechBatches
+from recipes.loop.options import option
+from recipes.loop.recipe import held_out_figures, run_recipe
 from recipes.training_loop import LoopConfig, Metrics
 from speech_core.checkpoint import save_component
 from speech_encoder.best_rq import BestRq, BestRqOutput

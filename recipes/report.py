@@ -26,9 +26,9 @@ from typing import Any
 from llama_speech.bundle import Bundle, read_bundle
 from llama_speech.default_llama import cache_dir
 from llama_speech.writers import write_atomically
-from recipes import options
-from recipes.options import option
-from recipes.report_tables import TABLES, Table
+from recipes.loop import options
+from recipes.loop.options import option
+from recipes.tables.report_tables import TABLES, Table
 from speech_core.errors import ConfigError, InputError, SpeechError
 
 logger = logging.getLogger("recipes.report")

@@ -18,11 +18,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from recipes.command import run_scoring
 from recipes.data.homographs import HomographSentence, read_homographs, read_readings
-from recipes.options import option
+from recipes.loop.command import run_scoring
+from recipes.loop.options import option
 from recipes.prepare_lexicon import load_dictionary
-from recipes.pronunciation_scores import Figure, Phones, edit_distance, interval, record
+from recipes.tables.pronunciation_scores import Figure, Phones, edit_distance, interval, record
 from recipes.train_homographs import DataSource, load_examples, predict, predict_shared
 from speech_core.checkpoint import load_config, load_weights
 from tts_frontend.homographs import HomographModel, HomographsConfig

@@ -19,8 +19,8 @@ from pathlib import Path
 from llama_speech.evaluation.normalization import read_pairs
 from llama_speech.evaluation.normalization_scores import FOLDS, Counts, Pair, count, fold3, is_right
 from llama_speech.normalization import RULES_ALONE, Chooser, normalize
-from recipes.command import run_command
-from recipes.options import option
+from recipes.loop.command import run_command
+from recipes.loop.options import option
 from tts_frontend.config import RIGHT_CONTEXT, NormalizerConfig
 
 FILES = {
@@ -81,7 +81,7 @@ def _chooser(config: RunConfig) -> Chooser:
     if not config.tagger:
         return RULES_ALONE
     from llama_speech.text_states import TextStates
-    from recipes.normalizer_places import CachedStates, StateCache
+    from recipes.batches.normalizer_places import CachedStates, StateCache
     from tts_frontend.tagger import Tagger
 
     tagger = Tagger.load(config.tagger)

@@ -17,11 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
-from recipes.command import run_scoring
-from recipes.options import option
+from recipes.loop.command import run_scoring
+from recipes.loop.options import option
 from recipes.prepare_lexicon import read_cmudict
-from recipes.pronunciation_peers import Read, g2p_en_reader, hibari_reader
-from recipes.pronunciation_scores import Phones, interval, record, score
+from recipes.tables.pronunciation_peers import Read, g2p_en_reader, hibari_reader
+from recipes.tables.pronunciation_scores import Phones, interval, record, score
 from recipes.train_pronunciation import Entry, read_entries, split_of
 from tts_frontend.pronunciation_letters import LetterReader
 

@@ -17,12 +17,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recipes import training_loop
+from recipes.batches.voice_batches import VoiceBatch, VoiceBatches, make_batch
 from recipes.data.batching import BatchSampler
 from recipes.data.voice_cache import VoiceCache
-from recipes.options import option
-from recipes.recipe import run_recipe
+from recipes.loop.options import option
+from recipes.loop.recipe import run_recipe
 from recipes.training_loop import LoopConfig, Metrics
-from recipes.voice_batches import VoiceBatch, VoiceBatches, make_batch
 from speech_core.checkpoint import save_component
 from speech_synthesis.acoustic import AcousticModel, AcousticOutputs
 from speech_synthesis.config import ACOUSTIC_PRESETS, AcousticConfig

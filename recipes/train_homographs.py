@@ -21,9 +21,9 @@ from torch.nn import functional
 from recipes import training_loop
 from recipes.data.batching import ShuffledBatches
 from recipes.data.homographs import HomographSentence, kind_of, read_homographs
-from recipes.options import option
+from recipes.loop.options import option
+from recipes.loop.recipe import run_recipe
 from recipes.prepare_homographs import load_states
-from recipes.recipe import run_recipe
 from recipes.training_loop import LoopConfig, Metrics
 from speech_core.checkpoint import save_component
 from speech_core.errors import InputError

@@ -21,9 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from recipes.command import run_command
-from recipes.ctc_targets import CtcTargets
-from recipes.options import option
+from recipes.loop.command import run_command
+from recipes.loop.options import option
+from recipes.losses.ctc_targets import CtcTargets
 from speech_adapter.language_model import LanguageModel, Level
 from speech_adapter.model import load_speech_model
 from speech_core.checkpoint import write_json

@@ -22,9 +22,8 @@ from torch import nn
 
 from llama_speech.evaluation.normalization_scores import fold3
 from llama_speech.normalization import Chooser, normalize
-from recipes import options, training_loop
-from recipes.command import run_command
-from recipes.normalizer_places import (
+from recipes import training_loop
+from recipes.batches.normalizer_places import (
     Batches,
     CachedStates,
     Draw,
@@ -35,7 +34,9 @@ from recipes.normalizer_places import (
     item_of,
     read_samples,
 )
-from recipes.options import option
+from recipes.loop import options
+from recipes.loop.command import run_command
+from recipes.loop.options import option
 from recipes.training_loop import LoopConfig, Metrics
 from speech_core.checkpoint import save_component, write_json
 from tts_frontend.config import RIGHT_CONTEXT, SENTENCE_LOOKAHEAD, NormalizerConfig, TaggerConfig

@@ -27,9 +27,9 @@ from torch.nn import functional
 from recipes import training_loop
 from recipes.data.batching import ShuffledBatches
 from recipes.data.letter_alignment import align, estimate
-from recipes.options import option
-from recipes.pronunciation_scores import score
-from recipes.recipe import run_recipe
+from recipes.loop.options import option
+from recipes.loop.recipe import run_recipe
+from recipes.tables.pronunciation_scores import score
 from recipes.training_loop import LoopConfig, Metrics
 from speech_core.checkpoint import save_component, write_json
 from speech_core.errors import InputError

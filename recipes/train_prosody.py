@@ -25,10 +25,10 @@ from prosody.model import ProsodyModel
 from prosody.predictor import save_prosody
 from prosody.targets import measure_normalisation
 from recipes import training_loop
+from recipes.batches.prosody_batches import ProsodyBatches
 from recipes.data.batching import BatchSampler
-from recipes.options import option
-from recipes.prosody_batches import ProsodyBatches
-from recipes.recipe import run_recipe
+from recipes.loop.options import option
+from recipes.loop.recipe import run_recipe
 from recipes.training_loop import LoopConfig, Metrics
 from speech_core.errors import InputError
 

@@ -21,8 +21,8 @@ from recipes import training_loop
 from recipes.data.batching import BatchSampler
 from recipes.data.voice_cache import VoiceCache, VoiceItem
 from recipes.data.voice_teacher import VoiceTeacher
-from recipes.options import option
-from recipes.recipe import run_recipe
+from recipes.loop.options import option
+from recipes.loop.recipe import run_recipe
 from recipes.training_loop import LoopConfig, Metrics
 from speech_core.checkpoint import save_component
 from speech_synthesis.config import VOCODER_PRESETS, FrameConfig

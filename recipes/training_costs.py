@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass
 
 import torch
 
-from recipes import options
-from recipes.options import option
+from recipes.loop import options
+from recipes.loop.options import option
 from speech_adapter.adapter import SpeechAdapter
 from speech_adapter.config import ADAPTER_PRESETS
 from speech_core.errors import ConfigError

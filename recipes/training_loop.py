@@ -20,8 +20,8 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
-from recipes.metrics_log import Metrics, MetricsLog, finite, mean_of_numbers
-from recipes.processes import (
+from recipes.loop.metrics_log import Metrics, MetricsLog, finite, mean_of_numbers
+from recipes.loop.processes import (
     begin_optimizer,
     choose_precision,
     is_sharded,
@@ -30,7 +30,7 @@ from recipes.processes import (
     whole_copy,
     whole_value,
 )
-from recipes.weight_average import WeightAverage
+from recipes.loop.weight_average import WeightAverage
 from speech_core.checkpoint import read_json, write_json
 from speech_core.errors import ConfigError
 

@@ -11,7 +11,7 @@ from unittest import mock
 
 import pytest
 
-from recipes import options
+from recipes.loop import options
 from tests.documents import (
     DOCUMENTS,
     MADE_PAGES,

@@ -17,7 +17,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from recipes.options import option
+from recipes.loop.options import option
 from speech_core.errors import ConfigError, InputError
 
 ENGINES = ("processes", "ray")
@@ -62,7 +62,7 @@ def _start_worker() -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)
-    from recipes.command import configure_logging
+    from recipes.loop.command import configure_logging
 
     configure_logging()
 

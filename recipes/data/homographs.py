@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from recipes.pronunciation_scores import edit_distance
+from recipes.tables.pronunciation_scores import edit_distance
 from speech_core.errors import InputError
 from tts_frontend.homographs import NOUN, SHARED, VERB
 from tts_frontend.languages.en.phones import from_ipa, parse_phones

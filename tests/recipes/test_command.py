@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from recipes.command import run_command, run_scoring
-from recipes.options import option
+from recipes.loop.command import run_command, run_scoring
+from recipes.loop.options import option
 from speech_core.errors import ConfigError
 from speech_core.json_files import read_json
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from llama_speech.evaluation.scores import Metric, count_edits, error_rate, prepare_texts
-from recipes.ctc_evaluation import held_out_figures
+from recipes.losses.ctc_evaluation import held_out_figures
 from tests.recipes.test_finetune_speech import SOUNDS, build
 from tests.speech_data import SENTENCES, ctc_log_probs, spoken, write_cache, write_llama
 

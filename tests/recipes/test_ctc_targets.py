@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from recipes.ctc_targets import (
+from recipes.losses.ctc_targets import (
     CtcTargets,
     choose_pieces,
     choose_vocabulary,

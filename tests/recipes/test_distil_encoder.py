@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from recipes import distil_encoder
+from recipes.batches.speech_batches import SpeechBatches
 from recipes.data.features_cache import FeatureCache
 from recipes.distil_encoder import DistilModel, RunConfig
-from recipes.speech_batches import SpeechBatches
 from recipes.training_loop import LoopConfig
 from speech_core.checkpoint import load_config, load_weights, read_json
 from speech_encoder.config import ENCODER_PRESETS, EncoderConfig

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from recipes.distillation import TeacherHead
+from recipes.losses.distillation import TeacherHead
 from speech_core.errors import ConfigError
 
 

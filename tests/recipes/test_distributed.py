@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from recipes.batches.speech_batches import SpeechBatches
 from recipes.data.features_cache import CacheItem, FeatureCache, FeatureCacheWriter
 from recipes.data.manifests import Utterance
-from recipes.speech_batches import SpeechBatches
 from speech_core.checkpoint import read_json
 
 

@@ -12,11 +12,11 @@ import torch
 from tokenizers import Tokenizer
 
 from recipes import training_loop
-from recipes.ctc_targets import CtcTargets
+from recipes.batches.mixture import MixtureConfig, Target
 from recipes.data.features_cache import CacheItem, FeatureCacheWriter
 from recipes.data.manifests import Utterance
 from recipes.finetune_llama import RunConfig, build
-from recipes.mixture import MixtureConfig, Target
+from recipes.losses.ctc_targets import CtcTargets
 from recipes.training_loop import LoopConfig
 from speech_adapter.adapter import SpeechAdapter
 from speech_adapter.config import ADAPTER_PRESETS

@@ -8,9 +8,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from recipes import finetune_speech, options, pretrain_encoder
+from recipes import finetune_speech, pretrain_encoder
 from recipes.data.features_cache import FeatureCache
 from recipes.finetune_speech import RunConfig, random_chunking
+from recipes.loop import options
 from speech_adapter.model import load_speech_model
 from speech_core.checkpoint import read_json
 from speech_encoder.features import log_mel

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from recipes.llama_losses import answer_loss
+from recipes.losses.llama_losses import answer_loss
 from speech_adapter.llama import load_llama
 from speech_adapter.sequence import build_sequence
 from tests.fakes import TinyLlama

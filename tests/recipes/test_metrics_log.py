@@ -3,7 +3,7 @@
 import json
 import math
 
-from recipes.metrics_log import MetricsLog, finite, mean_of_numbers
+from recipes.loop.metrics_log import MetricsLog, finite, mean_of_numbers
 
 
 def test_lines_are_json_and_later_steps_are_forgotten(tmp_path):

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from recipes.batches.mixture import MixtureConfig, item_weights, target_of, task_of
 from recipes.data.features_cache import CacheItem, FeatureCache, FeatureCacheWriter
 from recipes.data.manifests import Utterance
-from recipes.mixture import MixtureConfig, item_weights, target_of, task_of
 from speech_adapter.prompts import Speech, Turn
 from speech_core.errors import ConfigError, InputError
 

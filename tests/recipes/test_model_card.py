@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import save_file
 
 from llama_speech.bundle import COMPONENTS, BundleInfo
-from recipes.model_card import SECTIONS, render
+from recipes.tables.model_card import SECTIONS, render
 
 STAGE = {"method": "CTC", "audio_hours": 12.25, "step": 700, "train_hours": 0.5}
 SCORE = {

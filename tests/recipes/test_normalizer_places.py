@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from recipes.normalizer_places import (
+from recipes.batches.normalizer_places import (
     Batches,
     CachedStates,
     Draw,

@@ -7,7 +7,7 @@ import pytest
 
 from llama_speech.text_states import TextStates
 from recipes import normalizer_states
-from recipes.normalizer_places import StateCache
+from recipes.batches.normalizer_places import StateCache
 from tests.fakes import TinyLlama
 
 TEXTS = ["In 1984 he got 5 votes.", "See chapter IV.", "It cost $5.20 on 2/3."]

@@ -2,7 +2,8 @@
 
 import pytest
 
-from recipes import normalizer_table, options
+from recipes import normalizer_table
+from recipes.loop import options
 from recipes.normalizer_table import TableConfig, interval, run_config
 from speech_core.checkpoint import read_json
 from speech_core.errors import ConfigError

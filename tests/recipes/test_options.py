@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from recipes.options import option, parse, to_dict
+from recipes.loop.options import option, parse, to_dict
 from speech_core.errors import ConfigError
 
 

@@ -5,8 +5,8 @@ import gzip
 import pytest
 import torch
 
-from recipes.phone_ctc import PHONES, PhoneCtcHead, PhoneDictionary, PhoneFigures
-from recipes.speech_losses import ctc_loss
+from recipes.losses.phone_ctc import PHONES, PhoneCtcHead, PhoneDictionary, PhoneFigures
+from recipes.losses.speech_losses import ctc_loss
 from speech_core.errors import InputError
 
 LINES = ["cab K AE1 B", "cab(2) K AH0 B", "don't D OW1 N T", "bed B EH1 D # furniture", "", "# a comment"]

@@ -8,8 +8,8 @@ import pytest
 from recipes.data.sentences import Sentence
 from recipes.data.teachers import FLITE_VOICES
 from recipes.data.waveforms import SAMPLE_RATE
+from recipes.losses.speech_losses import PHONES
 from recipes.prepare_phones import PhoneShard, speak_with_phones
-from recipes.speech_losses import PHONES
 from speech_core.errors import AudioError
 
 needs_flite = pytest.mark.skipif(shutil.which("flite") is None, reason="the program flite is not installed")

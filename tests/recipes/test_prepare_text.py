@@ -6,7 +6,7 @@ import json
 import pytest
 
 from recipes import prepare_text
-from recipes.text_templates import GROUPS
+from recipes.data.text_templates import GROUPS
 from tts_frontend.languages import load_language
 from tts_frontend.text_tokens import cut
 

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from recipes import options, pretrain_encoder
+from recipes import pretrain_encoder
 from recipes.data.features_cache import FeatureCache
 from recipes.data.statistics import feature_statistics
+from recipes.loop import options
 from speech_core.checkpoint import load_config, load_weights, read_json
 from speech_encoder.best_rq import RandomProjectionQuantizer
 from speech_encoder.config import BestRqConfig, EncoderConfig

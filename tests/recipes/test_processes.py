@@ -6,7 +6,7 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
-from recipes.processes import (
+from recipes.loop.processes import (
     begin_optimizer,
     choose_precision,
     first_process_first,

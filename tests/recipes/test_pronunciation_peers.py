@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from recipes.pronunciation_peers import g2p_en_reader, hibari_reader
+from recipes.tables.pronunciation_peers import g2p_en_reader, hibari_reader
 from tts_frontend.languages.en.phones import PHONE_IDS
 
 

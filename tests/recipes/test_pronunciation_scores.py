@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recipes.pronunciation_scores import edit_distance, interval, nearest, record, score, without_stress
+from recipes.tables.pronunciation_scores import (
+    edit_distance,
+    interval,
+    nearest,
+    record,
+    score,
+    without_stress,
+)
 
 SYMBOLS = st.lists(st.sampled_from(["AA1", "AA0", "T", "K"]), max_size=6)
 

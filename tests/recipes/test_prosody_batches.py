@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from prosody.items import ProsodySet, write_shard
+from recipes.batches.prosody_batches import ProsodyBatches, join_items
 from recipes.data.batching import BatchSampler
-from recipes.prosody_batches import ProsodyBatches, join_items
 from tests.prosody.test_items import make_item
 from tests.prosody.texts import TINY
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from recipes.options import option
-from recipes.recipe import held_out_figures, run_recipe
+from recipes.loop.options import option
+from recipes.loop.recipe import held_out_figures, run_recipe
 from recipes.training_loop import LoopConfig
 from speech_core.checkpoint import read_json
 from speech_core.errors import ConfigError

@@ -1,6 +1,6 @@
 """Tables of documents from results of evaluations."""
 
-from recipes.report_tables import dialogue_table, no_speech_table, speech_table, translation_table
+from recipes.tables.report_tables import dialogue_table, no_speech_table, speech_table, translation_table
 
 SCORE = {"rate": 0.5, "low": 0.25, "high": 0.75, "reference_units": 4, "signature": "wer|x"}
 SHARE = {"mean": 0.5, "low": 0.0, "high": 1.0, "items": 2}

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from recipes.batches.speech_batches import SpeechBatch, SpeechBatches
 from recipes.data.features_cache import FeatureCache
 from recipes.data.teacher_states import TeacherStates
-from recipes.speech_batches import SpeechBatch, SpeechBatches
 from speech_core.errors import InputError
 from tests.speech_data import spoken, write_cache
 

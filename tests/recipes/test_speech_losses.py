@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from recipes.speech_losses import NO_LABEL, PHONES, ctc_loss, ctc_loss_of_scores, phone_labels
+from recipes.losses.speech_losses import NO_LABEL, PHONES, ctc_loss, ctc_loss_of_scores, phone_labels
 
 
 def test_ctc_loss_is_the_sum_per_target_and_ignores_padding() -> None:

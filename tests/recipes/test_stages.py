@@ -2,7 +2,7 @@
 
 import pytest
 
-from recipes.stages import stages_of
+from recipes.loop.stages import stages_of
 from speech_core.checkpoint import write_json
 from speech_core.errors import SpeechError
 

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recipes.text_as_speech import MIXED_SHARE, Disturbance, disturb, join_texts
+from recipes.batches.text_as_speech import MIXED_SHARE, Disturbance, disturb, join_texts
 from speech_core.errors import ConfigError
 
 

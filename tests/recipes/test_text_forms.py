@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from recipes import text_forms as forms
+from recipes.data import text_forms as forms
 from tts_frontend.normalizer_rules import RuleNormalizer
 
 SHAPES = [

@@ -1,6 +1,6 @@
 """Templates: every context has one place for its form, and ambiguous forms have several readings."""
 
-from recipes.text_templates import DOCUMENTS, GROUPS
+from recipes.data.text_templates import DOCUMENTS, GROUPS
 from tts_frontend.languages import load_language
 
 

@@ -3,9 +3,9 @@ import json
 import pytest
 import torch
 
+from recipes.batches.voice_batches import make_batch
 from recipes.data.voice_cache import VoiceCacheWriter
 from recipes.train_acoustic import AcousticTrainer, losses, main
-from recipes.voice_batches import make_batch
 from speech_synthesis.acoustic import AcousticModel, AcousticOutputs, load_acoustic
 from speech_synthesis.config import ACOUSTIC_PRESETS
 from tests.voice_items import make_item

@@ -1,9 +1,9 @@
 import numpy as np
 import torch
 
+from recipes.batches.voice_batches import VoiceBatches, make_batch, spoken_phones
 from recipes.data.batching import BatchSampler
 from recipes.data.voice_cache import VoiceCache, VoiceCacheWriter
-from recipes.voice_batches import VoiceBatches, make_batch, spoken_phones
 from speech_synthesis.config import ACOUSTIC_PRESETS
 from tests.voice_items import make_item
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from recipes.weight_average import WeightAverage
+from recipes.loop.weight_average import WeightAverage
 from tests.toy_task import Line
 
 

@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recipes.normalizer_places import collate, item_of
+from recipes.batches.normalizer_places import collate, item_of
 from speech_core.checkpoint import save_component
 from speech_core.errors import CheckpointError
 from speech_core.events import TokenEvent

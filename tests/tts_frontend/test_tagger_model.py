@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import torch
 
-from recipes.normalizer_places import collate, item_of
+from recipes.batches.normalizer_places import collate, item_of
 from tts_frontend.config import TaggerConfig
 from tts_frontend.languages import load_language
 from tts_frontend.tagger_model import TaggerModel

@@ -7,8 +7,8 @@ it is our own.
 
 from typing import NamedTuple
 
-from recipes import text_forms as forms
-from recipes.text_forms import Form
+from recipes.data import text_forms as forms
+from recipes.data.text_forms import Form
 
 
 class Group(NamedTuple):

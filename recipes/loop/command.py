@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from recipes import options
+from recipes.loop import options
 from speech_core.errors import SpeechError
 from speech_core.json_files import write_json
 

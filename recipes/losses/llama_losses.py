@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from recipes.metrics_log import Metrics
+from recipes.loop.metrics_log import Metrics
 from speech_adapter.llama import FrozenLlama
 from speech_adapter.sequence import InputSequence, answer_places, pad_sequences
 

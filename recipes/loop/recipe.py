@@ -7,10 +7,11 @@ from typing import Any, Protocol, TypeVar
 import torch
 from torch import nn
 
-from recipes import options, training_loop
-from recipes.command import configure_logging, errors_in_one_line
-from recipes.metrics_log import Metrics, mean_of_numbers
-from recipes.processes import first_process_first
+from recipes import training_loop
+from recipes.loop import options
+from recipes.loop.command import configure_logging, errors_in_one_line
+from recipes.loop.metrics_log import Metrics, mean_of_numbers
+from recipes.loop.processes import first_process_first
 from recipes.training_loop import LoopConfig, Task
 from speech_core.checkpoint import write_json
 

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from llama_speech.evaluation.scores import count_edits, error_rate
-from recipes.metrics_log import mean_of_numbers
-from recipes.speech_losses import ctc_loss
+from recipes.loop.metrics_log import mean_of_numbers
+from recipes.losses.speech_losses import ctc_loss
 from speech_core.errors import InputError
 
 PHONES = (

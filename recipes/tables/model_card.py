@@ -11,7 +11,7 @@ from typing import Any
 from llama_speech.bundle import COMPONENTS, BundleInfo
 from speech_core.checkpoint import count_weights, read_json, weights_storage
 
-_CARDS = Path(__file__).parent / "cards"
+_CARDS = Path(__file__).parents[1] / "cards"
 
 _HEAD = """---
 license: apache-2.0

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recipes.data.features_cache import FeatureCache
-from recipes.options import option
+from recipes.loop.options import option
 from speech_adapter.prompts import Speech, Turn, language_name, recognition_turns, translation_turns
 from speech_core.errors import ConfigError, InputError
 

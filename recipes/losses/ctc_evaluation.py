@@ -7,11 +7,11 @@ import numpy as np
 import torch
 
 from llama_speech.evaluation.scores import Metric, count_edits, error_rate, prepare_texts
-from recipes.ctc_targets import CtcTargets
-from recipes.metrics_log import mean_of_numbers
-from recipes.phone_ctc import PhoneFigures
-from recipes.speech_batches import SpeechBatch
-from recipes.speech_losses import ctc_loss
+from recipes.batches.speech_batches import SpeechBatch
+from recipes.loop.metrics_log import mean_of_numbers
+from recipes.losses.ctc_targets import CtcTargets
+from recipes.losses.phone_ctc import PhoneFigures
+from recipes.losses.speech_losses import ctc_loss
 from recipes.training_loop import Metrics
 from speech_adapter.model import SpeechModel
 

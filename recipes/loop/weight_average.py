@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from recipes.processes import own_part
+from recipes.loop.processes import own_part
 
 
 class WeightAverage:

@@ -1,0 +1,1 @@
+"""Endless, resumable batches: one file for each kind of training data."""

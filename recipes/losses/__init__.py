@@ -1,0 +1,1 @@
+"""Losses of training and the targets they are measured against."""

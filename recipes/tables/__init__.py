@@ -1,0 +1,1 @@
+"""Scores gathered into tables, and the model card."""
