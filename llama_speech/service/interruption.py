@@ -13,26 +13,9 @@ _SURE = (
 )
 _WEIGHTS = ((3, 0.5), (2, 0.34))  # ... two with three letters, three with two, ...
 _MANY_LETTERS = 6  # ... or one with so many letters in all
+# Sounds of a listener, each letter once: "Hmmm" is "hm".
 _SOUNDS = frozenset(
-    (
-        "ah",
-        "aha",
-        "eh",
-        "ehm",
-        "er",
-        "hm",
-        "hmm",
-        "huh",
-        "mh",
-        "mhm",
-        "mm",
-        "mmm",
-        "oh",
-        "uh",
-        "uhm",
-        "um",
-        "wh",
-    )
+    ["ah", "aha", "eh", "ehm", "er", "hm", "huh", "m", "mh", "mhm", "oh", "uh", "uhm", "um", "wh"]
 )
 
 
@@ -86,4 +69,5 @@ class WordCheck:
 
 def _words(text: str) -> list[str]:
     """Words of two letters or more, and numbers, that are no sounds of a listener."""
-    return [word for word in re.findall(r"[^\W\d_]{2,}|\d+", text.lower()) if word not in _SOUNDS]
+    words = re.findall(r"[^\W\d_]{2,}|\d+", text.lower())
+    return [word for word in words if re.sub(r"(.)\1+", r"\1", word) not in _SOUNDS]

@@ -229,7 +229,7 @@ def test_a_word_is_heard_even_if_it_ended_before_it_was_recognized():
     assert "response.done" in kinds(driven.collect())
 
 
-@pytest.mark.parametrize("text", ["", "H", "mhm", "Mm, hmm."])
+@pytest.mark.parametrize("text", ["", "H", "mhm", "Mm, hmm.", "Hmmmm... Hmmmm"])
 def test_a_long_mhm_does_not_interrupt(text):
     driven = speaking_into_an_answer()
     for _ in range(25):  # 800 ms
