@@ -25,7 +25,8 @@ _SURE_BLANK = -0.002  # above this log-probability of the blank nothing else is 
 class BeamOptions:
     """How far to search, and how much the language model counts."""
 
-    width: int = 16  # texts kept
+    width: int = 32  # texts kept
+    margin: float = 7.0  # nats behind the best text, beyond which nothing is tried
     weight: float = 0.6  # of the language model
     prior: float = 0.5  # of each class's own log-frequency, taken off: the CTC head knows that of itself
     bonus: float = 0.0  # for each class, in nats: the model likes short texts
@@ -39,7 +40,7 @@ class _Prefix:
 
     number: int
     parent: _Prefix | None
-    state: State
+    state: State | None  # of the language model; worked out when something follows
     written: float  # by the language model, with weight and bonus
     blank: float = _NEVER
     spoken: float = _NEVER
@@ -94,6 +95,7 @@ def _advance(
     tried = np.argpartition(-row[1:], min(options.most_classes, len(row) - 2))[: options.most_classes] + 1
     chances = [(int(n), float(row[n])) for n in tried if row[n] > options.least_log_prob]
     reached: dict[int, _Prefix] = {}
+    least = _score(beams[0]) + float(row.max()) - options.margin
     for one in beams:
         heard = one.heard
         reached[id(one)] = one
@@ -104,9 +106,10 @@ def _advance(
             before = one.blank if number == one.number else heard
             if before == _NEVER:
                 continue
-            child = one.children.get(number) or _child(one, number, model, options)
-            child.next_spoken = _add(child.next_spoken, before + chance)
-            reached[id(child)] = child
+            child = one.children.get(number) or _child(one, number, model, options, least - before - chance)
+            if child is not None:
+                child.next_spoken = _add(child.next_spoken, before + chance)
+                reached[id(child)] = child
     for one in reached.values():
         one.blank, one.spoken = one.next_blank, one.next_spoken
         one.next_blank = one.next_spoken = _NEVER
@@ -116,13 +119,25 @@ def _advance(
     return kept[: options.width]
 
 
-def _child(prefix: _Prefix, number: int, model: LanguageModel, options: BeamOptions) -> _Prefix:
+def _child(
+    prefix: _Prefix, number: int, model: LanguageModel, options: BeamOptions, least: float
+) -> _Prefix | None:
+    """The text with one class more; None if what is written of it comes to less than `least`."""
     if prefix.foreseen is None:
-        prefix.foreseen = foreseen(model, prefix.state, options)
+        prefix.foreseen = foreseen(model, _state(prefix, model), options)
     written = prefix.written + float(prefix.foreseen[number - 1])
-    child = _Prefix(number, prefix, model.advance(prefix.state, number), written)
+    if written < least:
+        return None
+    child = _Prefix(number, prefix, None, written)
     prefix.children[number] = child
     return child
+
+
+def _state(prefix: _Prefix, model: LanguageModel) -> State:
+    if prefix.state is None:
+        assert prefix.parent is not None
+        prefix.state = model.advance(_state(prefix.parent, model), prefix.number)
+    return prefix.state
 
 
 def foreseen(model: LanguageModel, state: State, options: BeamOptions) -> NDArray[np.float32]:

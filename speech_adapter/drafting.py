@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from speech_adapter.beam_search import BeamOptions, Found, align, beam_search, foreseen
+from speech_adapter.beam_search import BeamOptions, Found, align, beam_search
 from speech_adapter.ctc import CtcHead, CtcHypothesis
+from speech_adapter.expected_embeddings import Embed, expected_embeddings
 from speech_adapter.language_model import LanguageModel
 from speech_adapter.rescoring import RescoringOptions
+from speech_adapter.tokenizer import ChatTokenizer
+from speech_adapter.whole_tokens import whole_tokens
 from speech_core.errors import CheckpointError
 
 Reader = Callable[[Sequence[Sequence[int]]], list[float]]  # texts as Llama tokens -> log-probabilities
 
 
 class Draft(NamedTuple):
-    """The text heard, and (tokens, d_llama) what the Llama is given if blanks are left out."""
+    """The text heard in the Llama's own tokens, and (tokens, d_llama) what it is given without blanks."""
 
     heard: CtcHypothesis
     compressed: Tensor
+
+
+@dataclass(frozen=True)
+class LlamaText:
+    """How the Llama writes, and reads: its tokenizer, and the embeddings of token ids."""
+
+    tokenizer: ChatTokenizer
+    embed: Embed
 
 
 class Drafter:
@@ -32,6 +43,7 @@ class Drafter:
     def __init__(
         self,
         ctc: CtcHead,
+        text: LlamaText,
         model: LanguageModel | None,
         beam: BeamOptions,
         rescoring: RescoringOptions | None = None,
@@ -42,7 +54,7 @@ class Drafter:
         """
         if model is not None and model.token_ids != ctc.token_ids.tolist():
             raise CheckpointError("the language model is of another speech_adapter: pack both anew")
-        self._ctc, self._model, self._beam = ctc, model, beam
+        self._ctc, self._text, self._model, self._beam = ctc, text, model, beam
         self._rescoring = rescoring or RescoringOptions()
 
     def __call__(self, log_probs: Tensor, lengths: Tensor, reader: Reader | None = None) -> list[Draft]:
@@ -52,59 +64,58 @@ class Drafter:
         """
         greedy = self._ctc.greedy(log_probs, lengths)
         embeds, counts = self._ctc.compress(log_probs, lengths)
-        drafts = [Draft(*pair) for pair in zip(greedy, _cut(embeds, counts), strict=True)]
+        drafts = [
+            Draft(whole_tokens(heard, self._text.tokenizer), compressed)
+            for heard, compressed in zip(greedy, _cut(embeds, counts), strict=True)
+        ]
         if self._model is None:
             return drafts
         heard = [row for row, draft in enumerate(drafts) if draft.heard.token_ids]
         rows = [log_probs[row, : int(lengths[row])].float().cpu().numpy() for row in heard]
-        found = [beam_search(scores, self._model, self._beam) for scores in rows]
-        for row, scores, numbers in zip(heard, rows, self._chosen(found, reader), strict=True):
-            drafts[row] = self._placed(scores, numbers, drafts[row])
+        found = [self._near(beam_search(scores, self._model, self._beam)) for scores in rows]
+        for row, scores, texts in zip(heard, rows, self._judged(found, reader), strict=True):
+            drafts[row] = self._placed(scores, texts, drafts[row])
         return drafts
 
-    def _chosen(self, found: Sequence[list[Found]], reader: Reader | None) -> list[list[int]]:
-        """Of the texts found in each item the best, by the reader too if there is one."""
-        options = self._rescoring
-        if reader is None or options.most_texts < 2:
-            return [texts[0].numbers for texts in found]
-        near = [
-            [one for one in texts[: options.most_texts] if one.score >= texts[0].score - options.margin]
-            for texts in found
-        ]
-        unsure = [one for texts in near if len(texts) > 1 for one in texts]
+    def _near(self, found: list[Found]) -> list[Found]:
+        """The texts of a beam that are in question."""
+        least = found[0].score - self._rescoring.margin
+        return [one for one in found[: max(self._rescoring.most_texts, 1)] if one.score >= least]
+
+    def _judged(self, found: Sequence[list[Found]], reader: Reader | None) -> list[list[Found]]:
+        """The texts of each item, best first, with what the reader says of them if there is one."""
+        if reader is None:
+            return list(found)
+        unsure = [one for texts in found if len(texts) > 1 for one in texts]
         said = iter(reader([self._tokens(one.numbers) for one in unsure]))
-        scores = {
-            id(one): one.score + options.weight * next(said) + options.bonus * len(one.numbers)
-            for one in unsure
-        }
-        return [max(texts, key=lambda one: scores.get(id(one), 0.0)).numbers for texts in near]
+        return [self._told(texts, said) if len(texts) > 1 else texts for texts in found]
+
+    def _told(self, texts: list[Found], said: Iterator[float]) -> list[Found]:
+        options = self._rescoring
+        bonuses = [options.bonus * len(one.numbers) for one in texts]
+        scores = [
+            one.score + options.weight * next(said) + bonus for one, bonus in zip(texts, bonuses, strict=True)
+        ]
+        judged = [Found(one.numbers, score) for one, score in zip(texts, scores, strict=True)]
+        return sorted(judged, key=lambda one: one.score, reverse=True)
 
     def _tokens(self, numbers: Sequence[int]) -> list[int]:
         assert self._model is not None
         return [self._model.token_ids[number - 1] for number in numbers]
 
-    def _placed(self, scores: NDArray[np.float32], numbers: list[int], greedy: Draft) -> Draft:
-        """A text in its places, scores (positions, 1 + vocabulary); the greedy one if it has no room."""
+    def _placed(self, scores: NDArray[np.float32], texts: list[Found], greedy: Draft) -> Draft:
+        """The best text in its places, scores (positions, 1 + vocabulary); the greedy one without room."""
+        numbers = texts[0].numbers
         spans = align(scores, numbers)
         if not spans:
             return greedy
         means = [float(scores[first:last, n].mean()) for n, (first, last) in zip(numbers, spans, strict=True)]
-        tokens = self._tokens(numbers)
-        heard = CtcHypothesis(tokens, [first for first, _ in spans], [last for _, last in spans], means)
-        return Draft(heard, self._expected(scores, numbers, spans))
-
-    def _expected(
-        self, scores: NDArray[np.float32], numbers: Sequence[int], spans: Sequence[tuple[int, int]]
-    ) -> Tensor:
-        """The expected embedding of each token, by what is heard in its place and what the text foresees."""
-        assert self._model is not None
-        state, likely = self._model.start(), []
-        for number, (first, last) in zip(numbers, spans, strict=True):
-            likely.append(scores[first:last, 1:].mean(0) + foreseen(self._model, state, self._beam))
-            state = self._model.advance(state, number)
-        embeddings = self._ctc.embeddings
-        weights = torch.from_numpy(np.stack(likely)).to(embeddings.device).softmax(-1)
-        return weights.to(embeddings.dtype) @ embeddings
+        starts, ends = [first for first, _ in spans], [last for _, last in spans]
+        tokenizer = self._text.tokenizer
+        heard = whole_tokens(CtcHypothesis(self._tokens(numbers), starts, ends, means), tokenizer)
+        others = [tokenizer.encode(tokenizer.decode(self._tokens(one.numbers))) for one in texts[1:]]
+        likely = [one.score for one in texts]
+        return Draft(heard, expected_embeddings([heard.token_ids, *others], likely, self._text.embed))
 
 
 def _cut(padded: Tensor, lengths: Tensor) -> list[Tensor]:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from speech_adapter.kv_cache import KeyValueCache, join_sessions, select_sessions, truncate_sessions
-from speech_adapter.llama import FrozenLlama, run_with_cache
+from speech_adapter.llama import FrozenLlama, NewPositions, run_with_cache
 from speech_core.errors import InputError
 
 
@@ -81,11 +81,15 @@ class LlamaEngine(Protocol):
         mask: Tensor | None = None,
         cache: KeyValueCache | None = None,
         options: RunOptions = LAST_LOGITS,
+        parents: Tensor | None = None,
     ) -> EngineOutput:
         """Append positions to a batch of sessions (to empty ones without a cache: the prefill).
 
         inputs: token ids (batch, positions) int64, or embeddings (batch, positions, d_model).
         mask: (batch, positions) bool, False = padding, which belongs on the left; None = no padding.
+        parents: (batch, positions) int64, the earlier one of the new positions that each comes behind,
+        -1 for the end of the cache: many continuations in one run, with what they share run once (tree
+        attention: Miao et al., "SpecInfer", arXiv 2305.09781). The cache of such a run is of no use.
         """
 
     def select(self, cache: KeyValueCache, rows: Sequence[int]) -> KeyValueCache:
@@ -140,9 +144,31 @@ def checked_mask(inputs: Tensor, mask: Tensor | None, cache: KeyValueCache | Non
     return mask
 
 
-def position_ids(mask: Tensor, cache: KeyValueCache | None) -> Tensor:
-    """Place of each new position in its session, (batch, positions) int64; padding counts nothing."""
-    places = mask.long().cumsum(1) - 1
+def ancestors(mask: Tensor, parents: Tensor | None) -> Tensor:
+    """Which of the new positions each one sees beside the cache, itself among them: (batch, new, new) bool.
+
+    mask (batch, new) bool. Raises InputError if a parent is not an earlier position.
+    """
+    batch, new = mask.shape
+    own = torch.eye(new, dtype=torch.bool, device=mask.device)
+    if parents is None:
+        return torch.ones_like(own).tril() & mask[:, None] | own
+    order = torch.arange(new, device=parents.device)
+    if parents.shape != mask.shape or bool(((parents < -1) | (parents >= order)).any()):
+        raise InputError("parents must be earlier positions or -1, one for each input")
+    seen = torch.zeros(batch, new + 1, new, dtype=torch.bool, device=mask.device)  # last: nothing
+    rows = torch.arange(batch, device=mask.device)
+    for place in range(new):
+        seen[:, place] = seen[rows, parents[:, place]] | own[place]
+    return seen[:, :new] & mask[:, None] | own
+
+
+def position_ids(seen: Tensor, mask: Tensor, cache: KeyValueCache | None) -> Tensor:
+    """Place of each new position in its session, (batch, positions) int64; padding counts nothing.
+
+    seen: as `ancestors` gives it.
+    """
+    places = (seen & mask[:, None]).sum(2) - 1
     if cache is not None:
         places = places + cache.lengths[:, None]
     return places.clamp(min=0)
@@ -169,16 +195,17 @@ class TransformersEngine:
         mask: Tensor | None = None,
         cache: KeyValueCache | None = None,
         options: RunOptions = LAST_LOGITS,
+        parents: Tensor | None = None,
     ) -> EngineOutput:
         """See LlamaEngine."""
         inputs = inputs.to(self.llama.device)
         mask = checked_mask(inputs, mask, cache, self.d_model).to(inputs.device)
         embeds = inputs if inputs.is_floating_point() else self.embed(inputs)
-        places = position_ids(mask, cache)
+        seen = ancestors(mask, None if parents is None else parents.to(mask.device))
+        places = position_ids(seen, mask, cache)
+        new = NewPositions(mask, places, None if parents is None else seen)
         hidden_layer = self.middle_layer if options.hidden else None
-        states, hidden, new_cache = run_with_cache(
-            self.llama.model, embeds, mask, places, cache, hidden_layer
-        )
+        states, hidden, new_cache = run_with_cache(self.llama.model, embeds, new, cache, hidden_layer)
         last = states[:, states.shape[1] - options.num_logits :]
         choices = best_choices(last, self.llama.logits) if options.choices else None
         logits = self.llama.logits(last[:, :0] if options.choices else last).float()

@@ -21,6 +21,7 @@ from speech_adapter.engine import (
     LAST_LOGITS,
     EngineOutput,
     RunOptions,
+    ancestors,
     best_choices,
     checked_mask,
     middle_layer,
@@ -80,14 +81,16 @@ class FastEngine:
         mask: Tensor | None = None,
         cache: KeyValueCache | None = None,
         options: RunOptions = LAST_LOGITS,
+        parents: Tensor | None = None,
     ) -> EngineOutput:
         """See LlamaEngine."""
         mask = checked_mask(inputs, mask, cache, self.d_model)
         x = inputs.float() if inputs.is_floating_point() else self.embed(inputs)
-        rotation = self._rotation(position_ids(mask, cache))
+        seen = ancestors(mask, parents)
+        rotation = self._rotation(position_ids(seen, mask, cache))
         old_mask = mask[:, :0] if cache is None else cache.mask
         new_cache = reserve(self._empty_cache(len(x)) if cache is None else cache, x.shape[1])
-        visible = _visible(old_mask, mask, self.sizes.num_heads // self.sizes.num_kv_heads)
+        visible = _visible(old_mask, seen, self.sizes.num_heads // self.sizes.num_kv_heads)
         hidden = None
         for number, layer in enumerate(self._layers, start=1):
             x = self._attend(layer, x, rotation, visible, (new_cache, number - 1))
@@ -167,19 +170,16 @@ def _rotate(heads: Tensor, rotation: Tensor) -> Tensor:
     return torch.view_as_real(pairs * rotation).flatten(-2)
 
 
-def _visible(old_mask: Tensor, mask: Tensor, group: int) -> Tensor | None:
+def _visible(old_mask: Tensor, seen: Tensor, group: int) -> Tensor | None:
     """Which slots each query sees, (batch, 1, group * positions, slots) bool; None if all see all.
 
-    A position sees the valid slots up to itself, and always itself, so that padding stays finite.
+    old_mask (batch, slots of the cache); seen (batch, positions, positions): each position sees itself, so
+    that padding stays finite.
     """
-    old, new = old_mask.shape[1], mask.shape[1]
-    keys = torch.cat([old_mask, mask], dim=1)
-    if new == 1 and bool(keys.all()):
+    if seen.shape[1] == 1 and bool(old_mask.all()):
         return None
-    order = torch.arange(old + new)
-    own = order[old:, None]
-    seen = (keys[:, None, :] & (order <= own)) | (order == own)  # (batch, positions, slots)
-    return seen.repeat(1, group, 1)[:, None]
+    slots = torch.cat([old_mask[:, None].expand(-1, seen.shape[1], -1), seen], dim=2)
+    return slots.repeat(1, group, 1)[:, None]
 
 
 def _pack_layer(sizes: LlamaSizes, weights: Mapping[str, Tensor], number: int, dtype: torch.dtype) -> _Layer:

@@ -27,7 +27,8 @@ _FIRST_TRUST = 16  # tokens a draft is taken to be good for before it is known
 class Answer:
     """What the Llama said: tokens without the end-of-turn token, natural log-probabilities, and why it ended.
 
-    reason: "end" (its own end-of-turn token), "loop" (only the first round is kept) or "length".
+    reason: "end" (its own end-of-turn token), "loop" (only the first round is kept), "length", or "unlike"
+    (out of the reach of what its rules ask for).
     passes: runs of the Llama this answer took part in.
     """
 
@@ -75,6 +76,9 @@ class _Session:
             self.reason = stop_reason(self.token_ids, self.rules)
             if self.reason is not None or number == len(self.drafted) or self.drafted[number] != token_id:
                 break
+        reach = self.rules.within_reach
+        if self.reason is None and reach is not None and not reach(self.token_ids):
+            self.reason = "unlike"
         return held
 
     def next_ids(self) -> list[int]:

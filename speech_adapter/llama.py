@@ -266,30 +266,41 @@ def _first_line(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
+@dataclass(frozen=True)
+class NewPositions:
+    """Where embeddings stand: mask (batch, new) bool, and their places in their sessions (batch, new).
+
+    seen (batch, new, new) bool: which of each other they see; None = those before them.
+    """
+
+    mask: Tensor
+    places: Tensor
+    seen: Tensor | None = None
+
+
 def run_with_cache(
     model: Any,
     embeds: Tensor,
-    mask: Tensor,
-    positions: Tensor,
+    new: NewPositions,
     cache: KeyValueCache | None,
     hidden_layer: int | None,
 ) -> tuple[Tensor, Tensor | None, KeyValueCache]:
     """Run embeddings behind a cache: last hidden states, output of layer `hidden_layer`, new cache.
 
-    hidden_layer counts from 1. embeds (batch, positions, d_model), mask and positions (batch, positions).
-    The cache given is not changed.
+    hidden_layer counts from 1. embeds (batch, new, d_model). The cache given is not changed.
     """
     transformers = import_transformers()
     past = transformers.DynamicCache()
-    visible = mask
+    visible = new.mask
     if cache is not None:
         for layer, (keys, values) in enumerate(zip(cache.keys, cache.values, strict=True)):
             past.update(keys[:, :, : cache.slots], values[:, :, : cache.slots], layer)
-        visible = torch.cat([cache.mask, mask], dim=1)
+        visible = torch.cat([cache.mask, new.mask], dim=1)
+    dtype = model.get_input_embeddings().weight.dtype
     output = model.model(
-        inputs_embeds=embeds.to(model.get_input_embeddings().weight.dtype),
-        attention_mask=visible.long(),
-        position_ids=positions,
+        inputs_embeds=embeds.to(dtype),
+        attention_mask=visible.long() if new.seen is None else _added_mask(visible, new.seen, dtype),
+        position_ids=new.places,
         past_key_values=past,
         use_cache=True,
         output_hidden_states=hidden_layer is not None,
@@ -299,3 +310,12 @@ def run_with_cache(
     new_cache = KeyValueCache(all_keys, all_values, visible, [visible.shape[1]])
     hidden = output.hidden_states[hidden_layer] if hidden_layer is not None else None
     return output.last_hidden_state, hidden, new_cache
+
+
+def _added_mask(visible: Tensor, seen: Tensor, dtype: torch.dtype) -> Tensor:
+    """What is added to the attention scores, (batch, 1, positions, slots): 0, or the least of the type."""
+    new, slots = seen.shape[1], visible.shape[1]
+    allowed = torch.cat([visible[:, None, : slots - new].expand(-1, new, -1), seen], dim=2)
+    return torch.zeros(allowed.shape, dtype=dtype, device=seen.device).masked_fill(
+        ~allowed, torch.finfo(dtype).min
+    )[:, None]

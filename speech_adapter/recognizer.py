@@ -11,16 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from difflib import SequenceMatcher
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from speech_adapter.adapter import SpeechAdapter
+from speech_adapter.agreement import likeness, within_reach
 from speech_adapter.beam_search import BeamOptions
 from speech_adapter.ctc import CtcHead, CtcHypothesis
-from speech_adapter.drafting import Drafter
+from speech_adapter.drafting import Drafter, LlamaText
 from speech_adapter.engine import LlamaEngine, RunOptions
 from speech_adapter.generation import Drafting, decode
 from speech_adapter.kv_cache import KeyValueCache
@@ -31,7 +31,6 @@ from speech_adapter.sequence import InputSequence, batches_of_like_length, build
 from speech_adapter.stopping import StopRules, speech_token_limit
 from speech_adapter.token_times import Span, even_spans, peak_spans, token_spans
 from speech_adapter.tokenizer import ChatTokenizer
-from speech_adapter.whole_tokens import whole_tokens
 from speech_core.errors import InputError
 from speech_encoder.conformer import SpeechEncoder
 
@@ -104,7 +103,8 @@ class SpeechRecognizer:
         self._engine, self._tokenizer = engine, tokenizer
         self._options = options or RecognizerOptions()
         chosen = self._options
-        self._drafter = Drafter(ctc, chosen.language_model, chosen.beam, chosen.rescoring)
+        text = LlamaText(tokenizer, engine.embed)
+        self._drafter = Drafter(ctc, text, chosen.language_model, chosen.beam, chosen.rescoring)
         self._prompts: dict[tuple[_Task, str], tuple[KeyValueCache, list[int]]] = {}
         self._readers: dict[str, LlamaReader] = {}
         self._texts: dict[int, str] = {}  # of single tokens
@@ -191,7 +191,7 @@ class SpeechRecognizer:
         rate = self._encoder.config.features.frame_rate_hz
         return [
             Heard(
-                whole_tokens(draft.heard, self._tokenizer),
+                draft.heard,
                 draft.compressed.to(embeds.dtype) if self._compressed else embeds[row, : int(positions[row])],
                 len(segments[row]) / rate,
                 silence[row],
@@ -259,11 +259,12 @@ class SpeechRecognizer:
 
     def _rules(self, heard: Heard, task: _Task) -> StopRules:
         limit = speech_token_limit(heard.duration_s)
-        if (
-            task.drafted and self._options.agreement > 0
-        ):  # an answer much longer than the draft would not be taken
+        reach = None
+        if task.drafted and self._options.agreement > 0:  # an answer unlike the draft would not be taken
             limit = min(limit, 2 * len(heard.draft.token_ids) + 8)
-        return StopRules(self._tokenizer.end_ids, limit)
+            draft = self._tokenizer.decode(heard.draft.token_ids)
+            reach = within_reach(draft, self._options.agreement, self._tokenizer.decode)
+        return StopRules(self._tokenizer.end_ids, limit, within_reach=reach)
 
     def _token_text(self, token_id: int) -> str:
         if token_id not in self._texts:
@@ -286,14 +287,6 @@ class SpeechRecognizer:
             no_speech_prob=heard.no_speech_prob,
             avg_logprob=sum(log_probs) / len(log_probs) if log_probs else 0.0,
         )
-
-
-def likeness(one: str, other: str) -> float:
-    """Share of the words of two texts that they have in common and in order, 0 to 1; case does not count."""
-    first, second = one.lower().split(), other.lower().split()
-    if not first and not second:
-        return 1.0
-    return SequenceMatcher(None, first, second, autojunk=False).ratio()
 
 
 def _no_speech_probs(log_probs: Tensor, positions: Tensor) -> list[float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from speech_core.errors import ConfigError
@@ -20,6 +20,9 @@ class StopRules:
     loop_repeats: int = 4  # a group of tokens said so many times in a row, ...
     loop_tokens: int = 16  # ... and so many tokens in all, is a loop
     loop_period: int = 24  # longest group looked for, in tokens
+    within_reach: Callable[[Sequence[int]], bool] | None = (
+        None  # of an answer that begins so; asked in `decode`
+    )
 
     def __post_init__(self) -> None:
         if self.max_tokens < 0 or self.loop_repeats < 2 or self.loop_period < 1:

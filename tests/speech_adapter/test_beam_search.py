@@ -14,7 +14,7 @@ from recipes.train_language_model import count
 from speech_adapter.beam_search import BeamOptions, align, beam_search
 from speech_adapter.language_model import LanguageModel
 
-WIDE = BeamOptions(width=500, weight=0.7, prior=0.4, bonus=0.3, least_log_prob=-math.inf)
+WIDE = BeamOptions(width=500, margin=math.inf, weight=0.7, prior=0.4, bonus=0.3, least_log_prob=-math.inf)
 
 
 @pytest.fixture(scope="module")

@@ -104,6 +104,37 @@ def test_truncate_select_and_join_go_on_like_fresh_sessions(engine):
         close(output.logits[row], all_logits(engine, whole)[0, -1:])
 
 
+@pytest.mark.parametrize("behind", [0, 4])
+def test_a_tree_is_its_branches_one_by_one(engine, behind):
+    """Continuations that share beginnings, run at once, have the logits each has by itself."""
+    prompt, tree = ids_of(behind, seed=3) if behind else None, ids_of(6, seed=4)
+    parents = torch.tensor([[-1, 0, 1, 0, -1, 4]])
+    cache = engine.run(prompt).cache if behind else None
+    logits = engine.run(tree, cache=cache, options=RunOptions(num_logits=6), parents=parents).logits
+    for branch in ([0, 1, 2], [0, 3], [4, 5]):
+        ids = torch.cat([prompt, tree[:, branch]], 1) if behind else tree[:, branch]
+        close(logits[0, branch], all_logits(engine, ids)[0, behind:])
+
+
+def test_a_tree_may_be_padded(engine):
+    cache = engine.run(torch.cat([ids_of(4), ids_of(4, seed=1)])).cache
+    trees = torch.cat([ids_of(3, seed=2), ids_of(3, seed=3)])
+    mask, parents = torch.tensor([[True] * 3, [False, True, True]]), torch.tensor([[-1, 0, 0], [-1, -1, -1]])
+    options = RunOptions(num_logits=3)
+    together = engine.run(trees, mask, cache, options, parents).logits
+    first = engine.run(trees[:1], None, engine.select(cache, [0]), options, parents[:1]).logits
+    alone = engine.select(cache, [1])
+    second = engine.run(trees[1:, 1:], None, alone, RunOptions(num_logits=2), parents[1:, 1:]).logits
+    close(together[:1], first)
+    close(together[1:, 1:], second)
+
+
+@pytest.mark.parametrize("parents", [[[0, 0]], [[-1, 2]], [[-2, 0]], [[-1]]])
+def test_a_parent_is_an_earlier_position(engine, parents):
+    with pytest.raises(InputError, match="parents"):
+        engine.run(ids_of(2), parents=torch.tensor(parents))
+
+
 def test_choices_are_the_best_of_the_logits(engine):
     ids = torch.cat([ids_of(7, seed=1), ids_of(7, seed=2)])
     logits = all_logits(engine, ids)[:, -3:]

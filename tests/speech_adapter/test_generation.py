@@ -187,3 +187,18 @@ def test_the_tiny_llama_is_fit_for_these_tests():
     llama = KINDS["gqa_tied"].build()
     ids = llama.generate(torch.tensor([[1, 50, 60]]), max_new_tokens=30, do_sample=False, eos_token_id=None)
     assert len(set(ids[0].tolist())) > 8
+
+
+def test_an_answer_out_of_reach_is_given_up(engine, prompts, expected):
+    """After the pass that shows it, and only that answer of a batch."""
+    asked = []
+
+    def short(token_ids):
+        asked.append(len(token_ids))
+        return len(token_ids) < 3
+
+    given_up = StopRules(frozenset([2]), 24, within_reach=short)
+    one, other = decode(engine, prompts[:2], [given_up, rules()])
+    assert (one.reason, one.token_ids) == ("unlike", expected[0][:3])
+    assert asked == [1, 2, 3]
+    assert other.token_ids == expected[1]

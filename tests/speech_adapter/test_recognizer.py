@@ -4,14 +4,16 @@ import pytest
 import torch
 
 from recipes.train_language_model import count
+from speech_adapter import agreement as agreement_rules
 from speech_adapter.adapter import SpeechAdapter
+from speech_adapter.agreement import likeness
 from speech_adapter.beam_search import BeamOptions
 from speech_adapter.config import ADAPTER_PRESETS, AdapterConfig
 from speech_adapter.ctc import CtcHead
 from speech_adapter.engine import TransformersEngine
 from speech_adapter.engine_fast import FastEngine
 from speech_adapter.prompts import Speech, recognition_turns, render
-from speech_adapter.recognizer import RecognizerOptions, SpeechRecognizer, likeness
+from speech_adapter.recognizer import RecognizerOptions, SpeechRecognizer
 from speech_adapter.rescoring import RescoringOptions
 from speech_adapter.sequence import build_sequence
 from speech_adapter.stopping import speech_token_limit
@@ -171,14 +173,6 @@ def test_bad_input_is_refused(recognizer):
         recognizer.transcribe([torch.zeros(5, 80)], mode="fast")
 
 
-def test_likeness_counts_common_words_in_order():
-    assert likeness("He was here.", "he was here.") == 1.0
-    assert likeness("a b c d", "a b c x") == 0.75
-    assert likeness("a b", "c d") == 0.0
-    assert likeness("", "") == 1.0
-    assert likeness("a", "") == 0.0
-
-
 def test_an_answer_unlike_the_draft_gives_way_to_it(recognizer, parts, llama_folder, tokenizer, features):
     """A random Llama repeats nothing: with the rail every result is the draft, without it none need be."""
     engine = FastEngine.from_folder(llama_folder, "float32")
@@ -190,6 +184,23 @@ def test_an_answer_unlike_the_draft_gives_way_to_it(recognizer, parts, llama_fol
     for draft, answer, one in zip(drafts, answers, kept, strict=True):
         assert one.text in (draft.text, answer.text)
         assert likeness(one.text, draft.text) == 1.0
+
+
+@pytest.mark.parametrize("agreement", [0.02, 0.1, 0.3])
+def test_answers_given_up_early_change_no_result(
+    parts, llama_folder, tokenizer, features, agreement, monkeypatch
+):
+    def results(engine):
+        return make(parts, engine, tokenizer, RecognizerOptions(agreement=agreement)).transcribe(features)
+
+    quick, whole = (CountingEngine(FastEngine.from_folder(llama_folder, "float32")) for _ in range(2))
+    found = results(quick)
+    monkeypatch.setattr(agreement_rules, "most_likeness", lambda begun, draft: 1.0)
+    for one, other in zip(found, results(whole), strict=True):
+        assert_same(one, other)
+    assert quick.runs <= whole.runs
+    if agreement == 0.3 and parts[1].config.compression == "none":
+        assert quick.runs < whole.runs
 
 
 def test_the_llama_helps_to_choose_the_draft(parts, llama, tokenizer, features):

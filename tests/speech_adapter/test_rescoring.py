@@ -4,6 +4,7 @@ import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
+from speech_adapter.engine_fast import FastEngine
 from speech_adapter.rescoring import LlamaReader
 from speech_adapter.tokenizer import ChatTokenizer, SpecialTokens
 
@@ -37,6 +38,22 @@ def test_a_batch_equals_its_items(reader, tokenizer):
     together = reader(texts)
     assert reader(texts, most_positions=5) == pytest.approx(together, abs=2e-3)
     assert [reader([text])[0] for text in texts] == pytest.approx(together, abs=2e-3)
+
+
+def test_what_texts_share_is_run_once(llama_folder, tokenizer):
+    runs = []
+
+    class Watched(FastEngine):
+        def run(self, inputs, *args, **options):
+            runs.append(inputs.shape[1])
+            return super().run(inputs, *args, **options)
+
+    engine = Watched.from_folder(llama_folder, "float32")
+    reader = LlamaReader(engine, tokenizer, engine.run(torch.tensor([PROMPT])))
+    reader([tokenizer.encode(text) for text in ("hello there", "hello, you", "hello", "hello there")])
+    assert runs == [len(PROMPT), len("hello" + " there" + ", you")]
+    reader([tokenizer.encode(text) for text in ("hello there", "hello, you")], most_positions=12)
+    assert sorted(runs[2:]) == sorted([len("hello there"), len("hello, you")])
 
 
 def test_parts_of_words_are_read_as_the_llama_would_write_them(engine):
