@@ -70,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("no sentence of 4 to 20 words in these sets", file=sys.stderr)
         return 1
     from llama_speech.api import load
-    from llama_speech.service.turn_end import TurnEndJudge
+    from llama_speech.service.models.turn_end import TurnEndJudge
 
     loaded = load(args.model, args.llama).parts.loaded
     assert loaded is not None

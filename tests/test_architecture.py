@@ -225,7 +225,12 @@ def test_files_are_short(path):
     assert lines <= MAX_LINES, f"{path} has {lines} lines: make two clearer files of it"
 
 
-@pytest.mark.parametrize("folder", ["llama_speech/service", "llama_speech/evaluation", "recipes"])
+SERVICE = ("conversation", "models", "endpoints", "operation")
+
+
+@pytest.mark.parametrize(
+    "folder", ["llama_speech/evaluation", "recipes", *(f"llama_speech/service/{part}" for part in SERVICE)]
+)
 def test_the_docstring_of_a_large_folder_names_its_files(folder):
     text = ast.get_docstring(ast.parse(read(Path(folder, "__init__.py")))) or ""
     named = re.findall(r"`([a-z_*]+)`", text)

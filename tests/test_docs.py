@@ -204,7 +204,7 @@ def test_messages_in_the_documents_are_those_of_the_code():
 def test_every_limit_of_the_service_is_explained_with_its_default():
     from dataclasses import asdict
 
-    from llama_speech.service.config import Limits
+    from llama_speech.service.operation.config import Limits
 
     units = {"h": 3600, "min": 60, "MiB": 1 << 20}
     rows = re.findall(r"^\| `(\w+)` \| ([\d,]+) ?(\w*).* \| ", read("docs/serving.md"), re.MULTILINE)

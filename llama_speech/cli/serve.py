@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
     from llama_speech.api import SpeechLlama
-    from llama_speech.service.batching import Decoder
-    from llama_speech.service.config import Limits, ServiceConfig
-    from llama_speech.service.server import Service
-    from llama_speech.service.speaking import Voice
+    from llama_speech.service.models.batching import Decoder
+    from llama_speech.service.models.speaking import Voice
+    from llama_speech.service.operation.config import Limits, ServiceConfig
+    from llama_speech.service.operation.server import Service
 
 _log = logging.getLogger(__name__)
 
@@ -129,7 +129,7 @@ def run(args: argparse.Namespace) -> int:
         import uvicorn  # noqa: F401  (only to see whether it is there)
     except ImportError:
         raise ConfigError("the service needs more packages: pip install 'llama-speech[serve]'") from None
-    from llama_speech.service.run import check_can_listen
+    from llama_speech.service.operation.run import check_can_listen
 
     check_language(args.language)
     if args.output is not None:
@@ -151,8 +151,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _serve(service: "Service") -> int:
-    from llama_speech.service.app import build_app
-    from llama_speech.service.run import make_server, warm_up
+    from llama_speech.service.endpoints.app import build_app
+    from llama_speech.service.operation.run import make_server, warm_up
 
     config = service.config
     server = make_server(build_app(service), service)
@@ -171,8 +171,8 @@ def _serve(service: "Service") -> int:
 
 def _check(service: "Service", args: argparse.Namespace) -> None:
     """Talk to itself, once or as many sessions."""
-    from llama_speech.service.latency import to_markdown
-    from llama_speech.service.self_check import check_load, self_check
+    from llama_speech.service.operation.latency import to_markdown
+    from llama_speech.service.operation.self_check import check_load, self_check
 
     if not args.sessions:
         for line in self_check(service):
@@ -209,7 +209,7 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 def read_config(args: argparse.Namespace) -> "ServiceConfig":
     """Options, else the environment, else the defaults. Raises UsageError for an open door."""
-    from llama_speech.service.config import ServiceConfig, from_environment
+    from llama_speech.service.operation.config import ServiceConfig, from_environment
 
     given = {name: value for name, value in vars(args).items() if value is not None}
     names = {"host", "port", "tls_cert", "tls_key", "model_name", "instructions", "answer_from", "lead_ms"}
@@ -229,7 +229,7 @@ def read_config(args: argparse.Namespace) -> "ServiceConfig":
 
 def read_limits(args: argparse.Namespace) -> "Limits":
     """Limits by options, else the environment, else the defaults."""
-    from llama_speech.service.config import Limits, from_environment
+    from llama_speech.service.operation.config import Limits, from_environment
 
     given = {field.name: getattr(args, field.name, None) for field in fields(Limits)}
     chosen = {name: value for name, value in given.items() if value is not None}
@@ -252,9 +252,9 @@ def read_keys(path: Path) -> tuple[str, ...]:
 def load_service(args: argparse.Namespace, config: "ServiceConfig") -> "Service":
     """Models and engine behind one service."""
     from llama_speech.api import load
-    from llama_speech.service.engine import EngineOptions, LocalEngine
-    from llama_speech.service.metrics import Metrics
-    from llama_speech.service.server import Service
+    from llama_speech.service.models.engine import EngineOptions, LocalEngine
+    from llama_speech.service.operation.metrics import Metrics
+    from llama_speech.service.operation.server import Service
 
     decoder: Decoder | None = None
     if args.vllm is not None:
@@ -281,8 +281,8 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
 
 def load_app(arguments: Sequence[str]) -> "Starlette":
     """The ASGI application of `llama-speech serve ARGUMENTS`, loaded and warm. Raises SpeechError."""
-    from llama_speech.service.app import build_app
-    from llama_speech.service.run import warm_up
+    from llama_speech.service.endpoints.app import build_app
+    from llama_speech.service.operation.run import warm_up
 
     args = parse_arguments(arguments)
     service = load_service(args, read_config(args))
@@ -294,7 +294,7 @@ def _load_on_vllm(args: argparse.Namespace) -> "tuple[SpeechLlama, Decoder]":
     """The parts that run here, and vLLM for the Llama."""
     from llama_speech.api import ModelParts, SpeechLlama
     from llama_speech.bundle import read_bundle
-    from llama_speech.service.vllm_decoding import DraftRecognizer, load_without_llama, start_vllm
+    from llama_speech.service.models.vllm_decoding import DraftRecognizer, load_without_llama, start_vllm
 
     if args.recognition != "ctc":
         raise UsageError("--vllm goes with --recognition ctc")
@@ -309,7 +309,7 @@ def _load_on_vllm(args: argparse.Namespace) -> "tuple[SpeechLlama, Decoder]":
 def load_voice(args: argparse.Namespace) -> "Voice | None":
     """The bundle's voice, or None with a line that says what is missing."""
     try:
-        from llama_speech.service.voice import BundleVoice
+        from llama_speech.service.models.voice import BundleVoice
         from llama_speech.speech import VoiceSource, load_speaker
 
         alone = args.vllm is not None  # the Llama's states stay with vLLM

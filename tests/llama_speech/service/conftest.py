@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from llama_speech.api import SpeechLlama
-from llama_speech.service.app import build_app
-from llama_speech.service.config import Limits, ServiceConfig
-from llama_speech.service.engine import EngineOptions, LocalEngine
-from llama_speech.service.metrics import Metrics
-from llama_speech.service.run import running, warm_up
-from llama_speech.service.server import Service
+from llama_speech.service.endpoints.app import build_app
+from llama_speech.service.models.engine import EngineOptions, LocalEngine
+from llama_speech.service.operation.config import Limits, ServiceConfig
+from llama_speech.service.operation.metrics import Metrics
+from llama_speech.service.operation.run import running, warm_up
+from llama_speech.service.operation.server import Service
 from speech_core.audio import load_audio
 from speech_core.pcm import float_to_pcm16
 from tests.llama_speech.service.tone_voice import ToneVoice

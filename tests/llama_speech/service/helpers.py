@@ -8,10 +8,10 @@ import numpy as np
 from openai.types.realtime import RealtimeServerEvent
 from pydantic import TypeAdapter
 
-from llama_speech.service.outbox import Command, Recognize, StartReply
-from llama_speech.service.products import Product, Sound, SpokenMark
-from llama_speech.service.session import Session, SessionOptions
-from llama_speech.service.turns import Window
+from llama_speech.service.conversation.outbox import Command, Recognize, StartReply
+from llama_speech.service.conversation.session import Session, SessionOptions
+from llama_speech.service.conversation.turns import Window
+from llama_speech.service.models.products import Product, Sound, SpokenMark
 from tests.fakes import FakeClock
 
 OFFICIAL: TypeAdapter[Any] = TypeAdapter(RealtimeServerEvent)

@@ -19,8 +19,8 @@ DEPLOYMENT = "llama-speech"
 def load_paced(arguments: Sequence[str]) -> Starlette:
     """As llama_speech.cli.serve.load_app."""
     from llama_speech.cli import serve
-    from llama_speech.service.app import build_app
-    from llama_speech.service.run import warm_up
+    from llama_speech.service.endpoints.app import build_app
+    from llama_speech.service.operation.run import warm_up
     from tests.llama_speech.service.tone_voice import PacedVoice
 
     serve.load_voice = lambda args: PacedVoice()  # type: ignore[assignment]
@@ -35,7 +35,7 @@ def main() -> None:
     import ray
     from ray import serve
 
-    from llama_speech.service.ray_serving import ReplicaOptions, deployment
+    from llama_speech.service.operation.ray_serving import ReplicaOptions, deployment
 
     port, metrics_port, folder, *arguments = sys.argv[1:]
     say = _answers()

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from websockets.asyncio.client import ClientConnection, connect
 
-from llama_speech.service.pacing import Playback
+from llama_speech.service.endpoints.pacing import Playback
 from speech_core.audio import load_audio
 from speech_core.pcm import float_to_pcm16
 

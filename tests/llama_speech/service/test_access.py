@@ -1,6 +1,6 @@
 import pytest
 
-from llama_speech.service.access import Gate, chosen_protocol, key_of
+from llama_speech.service.endpoints.access import Gate, chosen_protocol, key_of
 from tests.fakes import FakeClock
 
 

@@ -3,12 +3,12 @@ from itertools import groupby
 
 import pytest
 
-from llama_speech.service.answer import Answer, AnswerOptions
-from llama_speech.service.items import Conversation
-from llama_speech.service.outbox import Outbox
-from llama_speech.service.pacing import Pace
-from llama_speech.service.products import Called, Failed, Finished, Said
-from llama_speech.service.settings import Settings, merged
+from llama_speech.service.conversation.answer import Answer, AnswerOptions
+from llama_speech.service.conversation.items import Conversation
+from llama_speech.service.conversation.outbox import Outbox
+from llama_speech.service.conversation.settings import Settings, merged
+from llama_speech.service.endpoints.pacing import Pace
+from llama_speech.service.models.products import Called, Failed, Finished, Said
 from tests.fakes import FakeClock
 from tests.llama_speech.service.helpers import Checker, kinds, sound
 

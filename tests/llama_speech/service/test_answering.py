@@ -1,9 +1,9 @@
 import pytest
 
-from llama_speech.service.answering import to_messages
-from llama_speech.service.items import Item, Part
-from llama_speech.service.outbox import Message, StartReply, StopReply
-from llama_speech.service.products import Finished, Said
+from llama_speech.service.conversation.answering import to_messages
+from llama_speech.service.conversation.items import Item, Part
+from llama_speech.service.conversation.outbox import Message, StartReply, StopReply
+from llama_speech.service.models.products import Finished, Said
 from tests.llama_speech.service.helpers import Driven, kinds, sound
 
 TEXT = {"output_modalities": ["text"]}

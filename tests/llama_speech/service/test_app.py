@@ -4,8 +4,8 @@ import httpx
 import openai
 import pytest
 
-from llama_speech.service.app import build_app
-from llama_speech.service.run import running
+from llama_speech.service.endpoints.app import build_app
+from llama_speech.service.operation.run import running
 from tests.llama_speech.service.conftest import make_service
 
 

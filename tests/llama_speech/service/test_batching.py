@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 import torch
 
-from llama_speech.service.batching import ContinuousBatch, PrefixCache, ReplyJob
+from llama_speech.service.models.batching import ContinuousBatch, PrefixCache, ReplyJob
 from speech_adapter.answer_stream import AnswerStream, StreamOptions
 from speech_adapter.sequence import build_sequence
 from speech_adapter.stopping import StopRules

@@ -1,5 +1,5 @@
-from llama_speech.service.beta import BetaNames, wants_beta
-from llama_speech.service.products import Finished, Said
+from llama_speech.service.endpoints.beta import BetaNames, wants_beta
+from llama_speech.service.models.products import Finished, Said
 from tests.llama_speech.service.helpers import Driven, sound
 
 

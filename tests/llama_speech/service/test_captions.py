@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from llama_speech.service.captions import FIRST_MS, Captions, common_length
+from llama_speech.service.conversation.captions import FIRST_MS, Captions, common_length
 
 
 def test_words_are_told_when_two_results_agree():

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from llama_speech.service.config import Limits, ServiceConfig, from_environment
+from llama_speech.service.operation.config import Limits, ServiceConfig, from_environment
 from speech_core.errors import ConfigError
 
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from llama_speech.service.detection import PREFIX_MS, detector_config, prefix_ms, wait_ms
-from llama_speech.service.settings import SemanticVad, ServerVad
-from llama_speech.service.turns import TurnConfig
+from llama_speech.service.conversation.detection import PREFIX_MS, detector_config, prefix_ms, wait_ms
+from llama_speech.service.conversation.settings import SemanticVad, ServerVad
+from llama_speech.service.conversation.turns import TurnConfig
 
 SERVER = ServerVad(type="server_vad", threshold=0.7, silence_duration_ms=900, prefix_padding_ms=120)
 EAGER = SemanticVad(type="semantic_vad", eagerness="high")

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from llama_speech.service import engine as engine_module
-from llama_speech.service.engine import EngineOptions, LocalEngine
-from llama_speech.service.outbox import Message, Recognize, StartReply
-from llama_speech.service.products import Failed, Finished, Said, Sound
+from llama_speech.service.conversation.outbox import Message, Recognize, StartReply
+from llama_speech.service.models import engine as engine_module
+from llama_speech.service.models.engine import EngineOptions, LocalEngine
+from llama_speech.service.models.products import Failed, Finished, Said, Sound
 from tests.fakes import tone
 from tests.llama_speech.service.tone_voice import ToneVoice
 

@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from llama_speech.service.outbox import JudgeTurn, Recognize, StartReply
-from llama_speech.service.products import Called, Failed, Finished, Said
-from llama_speech.service.protocol import CLIENT_EVENTS, event_id_of, read_event
+from llama_speech.service.conversation.outbox import JudgeTurn, Recognize, StartReply
+from llama_speech.service.endpoints.protocol import CLIENT_EVENTS, event_id_of, read_event
+from llama_speech.service.models.products import Called, Failed, Finished, Said
 from speech_core.errors import ProtocolError
 from tests.llama_speech.service.helpers import SILENCE, SPEECH, Driven, kinds, sound
 from tests.llama_speech.service.json_fuzz import ANY_JSON, NAMES, damaged

@@ -11,8 +11,8 @@ from contextlib import suppress
 
 import pytest
 
-from llama_speech.service.app import build_app
-from llama_speech.service.run import running
+from llama_speech.service.endpoints.app import build_app
+from llama_speech.service.operation.run import running
 from tests.llama_speech.service.conftest import make_service
 from tests.llama_speech.service.raw_socket import (
     BINARY,

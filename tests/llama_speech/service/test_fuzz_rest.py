@@ -15,8 +15,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from llama_speech.service.app import build_app
-from llama_speech.service.run import running, warm_up
+from llama_speech.service.endpoints.app import build_app
+from llama_speech.service.operation.run import running, warm_up
 from tests.llama_speech.service.conftest import make_service
 from tests.llama_speech.service.json_fuzz import ANY_JSON, ANY_TEXT, damaged
 

@@ -13,8 +13,8 @@ import httpx
 import numpy as np
 import pytest
 
-from llama_speech.service.app import build_app
-from llama_speech.service.run import running
+from llama_speech.service.endpoints.app import build_app
+from llama_speech.service.operation.run import running
 from speech_core.audio import load_audio
 from speech_core.audio_encoding import make_encoder, wav_header
 from tests.llama_speech.service.conftest import SAMPLE, make_service

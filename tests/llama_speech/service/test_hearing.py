@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from llama_speech.service.hearing import TurnHearing
-from llama_speech.service.metrics import Metrics
-from llama_speech.service.outbox import Recognize
-from llama_speech.service.prompting import HeardSpeech
+from llama_speech.service.conversation.outbox import Recognize
+from llama_speech.service.models.hearing import TurnHearing
+from llama_speech.service.models.prompting import HeardSpeech
+from llama_speech.service.operation.metrics import Metrics
 from speech_core.audio import load_audio
 from speech_core.errors import ConfigError
 from tests.llama_speech.service.conftest import SAMPLE

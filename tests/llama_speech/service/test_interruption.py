@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 
 import llama_speech
-from llama_speech.service.config import ServiceConfig
-from llama_speech.service.hearing import TurnHearing
-from llama_speech.service.interruption import CHECK_PREFIX_MS, WordCheck
-from llama_speech.service.metrics import Metrics
-from llama_speech.service.outbox import Recognize
-from llama_speech.service.products import Finished, Said
-from llama_speech.service.turns import Ear, TurnConfig, TurnDetector
-from llama_speech.service.wire_audio import PCM, encode_samples
+from llama_speech.service.conversation.interruption import CHECK_PREFIX_MS, WordCheck
+from llama_speech.service.conversation.outbox import Recognize
+from llama_speech.service.conversation.turns import Ear, TurnConfig, TurnDetector
+from llama_speech.service.endpoints.wire_audio import PCM, encode_samples
+from llama_speech.service.models.hearing import TurnHearing
+from llama_speech.service.models.products import Finished, Said
+from llama_speech.service.operation.config import ServiceConfig
+from llama_speech.service.operation.metrics import Metrics
 from llama_speech.voice_activity import load_voice_activity
 from speech_core.audio import load_audio
 from speech_core.resampling import resample

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llama_speech.service.items import Conversation, Item, Part, WordMark, read_item
+from llama_speech.service.conversation.items import Conversation, Item, Part, WordMark, read_item
 from speech_core.errors import ProtocolError
 
 

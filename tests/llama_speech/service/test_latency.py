@@ -3,10 +3,17 @@ import time
 import numpy as np
 import pytest
 
-from llama_speech.service.app import build_app
-from llama_speech.service.latency import LoadResult, _Ears, measure, question_of, summary, to_markdown
-from llama_speech.service.run import running
-from llama_speech.service.timing import STAGES
+from llama_speech.service.endpoints.app import build_app
+from llama_speech.service.operation.latency import (
+    LoadResult,
+    _Ears,
+    measure,
+    question_of,
+    summary,
+    to_markdown,
+)
+from llama_speech.service.operation.run import running
+from llama_speech.service.operation.timing import STAGES
 from speech_core.errors import SpeechError
 from speech_core.pcm import float_to_pcm16
 from tests.fakes import tone

@@ -1,7 +1,14 @@
 import pytest
 
-from llama_speech.service.outbox import Foresee, JudgeTurn, Message, Recognize, StartReply, StopReply
-from llama_speech.service.products import Finished, Said
+from llama_speech.service.conversation.outbox import (
+    Foresee,
+    JudgeTurn,
+    Message,
+    Recognize,
+    StartReply,
+    StopReply,
+)
+from llama_speech.service.models.products import Finished, Said
 from tests.llama_speech.service.helpers import SILENCE, Driven, kinds, partials, sound
 
 TRANSCRIBED = {"audio": {"input": {"transcription": {"model": "whisper-1"}}}}

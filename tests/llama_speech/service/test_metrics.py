@@ -1,6 +1,6 @@
 import pytest
 
-from llama_speech.service.metrics import STAGES, Metrics
+from llama_speech.service.operation.metrics import STAGES, Metrics
 
 
 def test_counters_are_shown_for_prometheus():

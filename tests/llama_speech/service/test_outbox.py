@@ -1,6 +1,6 @@
 import pytest
 
-from llama_speech.service.outbox import Outbox, StopReply, random_id
+from llama_speech.service.conversation.outbox import Outbox, StopReply, random_id
 from speech_core.errors import ProtocolError
 from tests.llama_speech.service.helpers import OFFICIAL
 

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llama_speech.service.pacing import LONGEST_LEAD_MS, Pace, Playback, cut
-from llama_speech.service.products import Sound, SpokenMark
+from llama_speech.service.endpoints.pacing import LONGEST_LEAD_MS, Pace, Playback, cut
+from llama_speech.service.models.products import Sound, SpokenMark
 from tests.fakes import FakeClock
 
 RATE = 24_000

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from llama_speech.service.outbox import Recognize
-from llama_speech.service.partials import Partials
+from llama_speech.service.conversation.outbox import Recognize
+from llama_speech.service.models.partials import Partials
 
 AUDIO = np.zeros(160, dtype=np.float32)
 

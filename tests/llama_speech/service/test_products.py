@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from llama_speech.service.products import Finished, Sound, usage
+from llama_speech.service.models.products import Finished, Sound, usage
 
 
 def test_how_long_a_sound_lasts():

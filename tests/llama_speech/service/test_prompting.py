@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from llama_speech.service.outbox import Message, StartReply
-from llama_speech.service.prompting import build_prompt
+from llama_speech.service.conversation.outbox import Message, StartReply
+from llama_speech.service.models.prompting import build_prompt
 from speech_adapter.tokenizer import ChatTokenizer
 from speech_core.errors import InputError
 

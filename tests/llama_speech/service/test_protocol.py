@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llama_speech.service.protocol import (
+from llama_speech.service.endpoints.protocol import (
     CLIENT_EVENTS,
     AppendAudio,
     JsonLimits,

@@ -22,7 +22,13 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from llama_speech.service.ray_serving import InputBound, ReplicaOptions, deployment, from_config, is_stopping
+from llama_speech.service.operation.ray_serving import (
+    InputBound,
+    ReplicaOptions,
+    deployment,
+    from_config,
+    is_stopping,
+)
 from speech_core.errors import ConfigError
 from tests.llama_speech.service.clients import openai_client
 from tests.llama_speech.service.conftest import SAMPLE
@@ -274,7 +280,7 @@ def test_a_replica_takes_the_cores_it_was_given(monkeypatch, given, threads):
     monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(serve=RayServe()))
     seen = []
     monkeypatch.setattr(
-        "llama_speech.service.ray_serving.replica_app", lambda words, load: seen.append(words)
+        "llama_speech.service.operation.ray_serving.replica_app", lambda words, load: seen.append(words)
     )
     replica, _ = deployment(given, ReplicaOptions(cpus=8))
     replica.build()

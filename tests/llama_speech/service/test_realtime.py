@@ -9,8 +9,8 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect as typed_connect
 
-from llama_speech.service.app import build_app
-from llama_speech.service.run import running
+from llama_speech.service.endpoints.app import build_app
+from llama_speech.service.operation.run import running
 from tests.llama_speech.service.conftest import make_service
 from tests.llama_speech.service.helpers import Checker
 

@@ -7,8 +7,8 @@ import numpy as np
 import openai
 import pytest
 
-from llama_speech.service.app import build_app
-from llama_speech.service.run import running
+from llama_speech.service.endpoints.app import build_app
+from llama_speech.service.operation.run import running
 from speech_core.audio import load_audio
 from speech_core.audio_encoding import wav_header
 from speech_core.pcm import write_wav

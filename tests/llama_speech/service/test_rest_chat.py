@@ -4,7 +4,7 @@ import httpx
 import openai
 import pytest
 
-from llama_speech.service.rest_chat import read_options
+from llama_speech.service.endpoints.rest_chat import read_options
 from speech_core.errors import ProtocolError
 from tests.llama_speech.service.conftest import SAMPLE
 

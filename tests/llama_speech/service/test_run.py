@@ -5,10 +5,10 @@ import time
 import httpx
 import pytest
 
-from llama_speech.service.app import build_app
-from llama_speech.service.config import ServiceConfig
-from llama_speech.service.products import Failed
-from llama_speech.service.run import check_can_listen, make_server, running, warm_up
+from llama_speech.service.endpoints.app import build_app
+from llama_speech.service.models.products import Failed
+from llama_speech.service.operation.config import ServiceConfig
+from llama_speech.service.operation.run import check_can_listen, make_server, running, warm_up
 from speech_core.errors import ConfigError
 from tests.llama_speech.service.conftest import make_service
 

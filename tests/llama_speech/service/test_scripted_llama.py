@@ -5,9 +5,9 @@ import queue
 import pytest
 
 import llama_speech
-from llama_speech.service.engine import EngineOptions, LocalEngine
-from llama_speech.service.outbox import Message, StartReply
-from llama_speech.service.products import Called, Finished, Said
+from llama_speech.service.conversation.outbox import Message, StartReply
+from llama_speech.service.models.engine import EngineOptions, LocalEngine
+from llama_speech.service.models.products import Called, Finished, Said
 from tests.llama_speech.service.scripted_llama import LONG, SHORT, TOLD, write_scripted_llama
 from tests.llama_speech.tiny_stack import write_bundle
 

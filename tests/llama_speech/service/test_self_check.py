@@ -1,6 +1,6 @@
 import pytest
 
-from llama_speech.service.self_check import check_load, self_check
+from llama_speech.service.operation.self_check import check_load, self_check
 from speech_core.errors import SpeechError
 from tests.llama_speech.service.conftest import make_service
 

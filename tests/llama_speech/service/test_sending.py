@@ -1,7 +1,7 @@
 import json
 from typing import Any
 
-from llama_speech.service.sending import SendQueue
+from llama_speech.service.endpoints.sending import SendQueue
 
 
 def delta(response, sound="AAAA"):

@@ -8,7 +8,7 @@ import pytest
 from llama_speech.cli import serve
 from llama_speech.cli._options import UsageError
 from llama_speech.cli.main import main
-from llama_speech.service import latency
+from llama_speech.service.operation import latency
 from speech_core.errors import ConfigError
 from tests.llama_speech.service.conftest import make_service
 

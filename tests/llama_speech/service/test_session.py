@@ -3,9 +3,9 @@ import base64
 import numpy as np
 import pytest
 
-from llama_speech.service.outbox import Message, Recognize, StartReply
-from llama_speech.service.products import Called, Finished, Said
-from llama_speech.service.session import Session
+from llama_speech.service.conversation.outbox import Message, Recognize, StartReply
+from llama_speech.service.conversation.session import Session
+from llama_speech.service.models.products import Called, Finished, Said
 from tests.llama_speech.service.helpers import SILENCE, Driven, kinds, sound
 
 HEARD = {"transcript": "It is"}

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from llama_speech.service.settings import Settings, deep_merged, from_beta, merged
+from llama_speech.service.conversation.settings import Settings, deep_merged, from_beta, merged
 from speech_core.errors import ProtocolError
 
 # First messages of stock clients, as observed.

@@ -8,8 +8,8 @@ from dataclasses import asdict
 
 import pytest
 
-from llama_speech.service.app import build_app
-from llama_speech.service.run import running, warm_up
+from llama_speech.service.endpoints.app import build_app
+from llama_speech.service.operation.run import running, warm_up
 from tests.llama_speech.service.conftest import make_service
 from tests.llama_speech.service.soak import Question, Report, Soak, Told, questions_of, rss_mb
 

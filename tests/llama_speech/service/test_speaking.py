@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from llama_speech.service import speaking
-from llama_speech.service.products import Called, Failed, Finished, Said, Sound, SpokenMark
-from llama_speech.service.speaking import ReplyWriter, SpeakingThread
+from llama_speech.service.models import speaking
+from llama_speech.service.models.products import Called, Failed, Finished, Said, Sound, SpokenMark
+from llama_speech.service.models.speaking import ReplyWriter, SpeakingThread
 from speech_core.events import TokenEvent
 from tests.llama_speech.service.tone_voice import ToneStream, ToneVoice
 

@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 
 import llama_speech
-from llama_speech.service.app import build_app
-from llama_speech.service.config import ServiceConfig
-from llama_speech.service.engine import EngineOptions, LocalEngine
-from llama_speech.service.run import running, warm_up
+from llama_speech.service.endpoints.app import build_app
+from llama_speech.service.models.engine import EngineOptions, LocalEngine
+from llama_speech.service.operation.config import ServiceConfig
+from llama_speech.service.operation.run import running, warm_up
 from tests.llama_speech.service.clients import openai_client
 from tests.llama_speech.service.clients.conversation import RESULT
 from tests.llama_speech.service.clients.openai_client import check

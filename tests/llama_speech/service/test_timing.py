@@ -1,6 +1,6 @@
 import pytest
 
-from llama_speech.service.timing import STAGES, Marks, turn_times
+from llama_speech.service.operation.timing import STAGES, Marks, turn_times
 
 
 def marks(asked, begun, done, sounded=None):

@@ -1,6 +1,6 @@
-from llama_speech.service.items import Part
-from llama_speech.service.outbox import Outbox
-from llama_speech.service.transcripts import Transcripts
+from llama_speech.service.conversation.items import Part
+from llama_speech.service.conversation.outbox import Outbox
+from llama_speech.service.conversation.transcripts import Transcripts
 from tests.llama_speech.service.helpers import Checker, kinds
 
 KIND = "conversation.item.input_audio_transcription"

@@ -1,6 +1,6 @@
 import torch
 
-from llama_speech.service.turn_end import TurnEndJudge
+from llama_speech.service.models.turn_end import TurnEndJudge
 
 
 def test_the_judgement_is_a_probability_and_ignores_punctuation(tiny_model):

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llama_speech.service.turns import Ear, NoiseFloor, TurnConfig, TurnDetector, Window
-from llama_speech.service.wire_audio import PCM, encode_samples
+from llama_speech.service.conversation.turns import Ear, NoiseFloor, TurnConfig, TurnDetector, Window
+from llama_speech.service.endpoints.wire_audio import PCM, encode_samples
 from llama_speech.voice_activity import load_voice_activity
 from speech_core.audio import load_audio
 from speech_core.errors import ConfigError

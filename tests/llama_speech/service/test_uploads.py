@@ -4,7 +4,7 @@ import pytest
 from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.requests import Request
 
-from llama_speech.service.uploads import LimitedBody, TooLargeError, field, fields, read_json_body
+from llama_speech.service.endpoints.uploads import LimitedBody, TooLargeError, field, fields, read_json_body
 from speech_core.errors import ProtocolError
 
 

@@ -16,12 +16,12 @@ import torch
 
 import llama_speech
 from llama_speech.bundle import read_bundle
-from llama_speech.service import vllm_decoding
-from llama_speech.service.engine import EngineOptions, LocalEngine
-from llama_speech.service.outbox import Message, Recognize, StartReply
-from llama_speech.service.products import Failed, Finished, Said
-from llama_speech.service.turn_end import TurnEndJudge
-from llama_speech.service.vllm_decoding import TokenTable, VllmDecoder, load_without_llama, start_vllm
+from llama_speech.service.conversation.outbox import Message, Recognize, StartReply
+from llama_speech.service.models import vllm_decoding
+from llama_speech.service.models.engine import EngineOptions, LocalEngine
+from llama_speech.service.models.products import Failed, Finished, Said
+from llama_speech.service.models.turn_end import TurnEndJudge
+from llama_speech.service.models.vllm_decoding import TokenTable, VllmDecoder, load_without_llama, start_vllm
 from speech_adapter.engine import RunOptions
 from speech_core.audio import load_audio
 from speech_core.errors import ConfigError

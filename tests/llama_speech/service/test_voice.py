@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from llama_speech.service.products import SpokenMark
-from llama_speech.service.voice import BundleVoice, written_words
+from llama_speech.service.models.products import SpokenMark
+from llama_speech.service.models.voice import BundleVoice, written_words
 from llama_speech.speech import Speaker
 from speech_core.events import SpokenWord
 from speech_synthesis.synthesizer import WordTime

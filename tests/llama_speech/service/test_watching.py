@@ -1,9 +1,9 @@
 from prometheus_client.parser import text_string_to_metric_families
 
-from llama_speech.service.metrics import Metrics
-from llama_speech.service.outbox import Recognize, StartReply
-from llama_speech.service.products import Said
-from llama_speech.service.watching import TurnWatch
+from llama_speech.service.conversation.outbox import Recognize, StartReply
+from llama_speech.service.models.products import Said
+from llama_speech.service.operation.metrics import Metrics
+from llama_speech.service.operation.watching import TurnWatch
 from tests.llama_speech.service.helpers import SILENCE, Driven, sound
 
 

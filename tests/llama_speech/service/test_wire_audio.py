@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llama_speech.service.wire_audio import (
+from llama_speech.service.endpoints.wire_audio import (
     ALAW,
     PCM,
     ULAW,

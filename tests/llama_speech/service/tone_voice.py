@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from llama_speech.service.products import Sound, SpokenMark
+from llama_speech.service.models.products import Sound, SpokenMark
 from speech_core.events import TokenEvent
 from tests.fakes import tone
 
@@ -14,7 +14,7 @@ _PACE_S = 0.03  # a word: a long answer lasts long enough to be interrupted
 
 
 class ToneVoice:
-    """See llama_speech.service.speaking.Voice."""
+    """See llama_speech.service.models.speaking.Voice."""
 
     names = ("tone",)
     rate = 24_000
@@ -64,7 +64,7 @@ class PacedVoice:
     names = ToneVoice.names
 
     def start(self, name: str, speed: float) -> "PacedStream":
-        """See llama_speech.service.speaking.Voice."""
+        """See llama_speech.service.models.speaking.Voice."""
         return PacedStream()
 
 
