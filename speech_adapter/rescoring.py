@@ -53,7 +53,7 @@ class LlamaReader:
         ends = self._first[self._ends].logsumexp(0)[None]
         behind = self._first[tree.token_ids[:0]]  # of each token, behind its parent
         if tree.token_ids:
-            ids, parents = torch.tensor([tree.token_ids]), torch.tensor([tree.parents])
+            ids, parents = torch.tensor([[tree.token_ids], [tree.parents]], device=self._first.device)
             cache = self._engine.select(self._cache, [0])
             options = RunOptions(num_logits=len(tree.token_ids))
             logits = self._engine.run(ids, cache=cache, options=options, parents=parents).logits[0]
