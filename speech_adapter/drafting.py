@@ -91,12 +91,10 @@ class Drafter:
         return [self._told(texts, said) if len(texts) > 1 else texts for texts in found]
 
     def _told(self, texts: list[Found], said: Iterator[float]) -> list[Found]:
-        options = self._rescoring
-        bonuses = [options.bonus * len(one.numbers) for one in texts]
-        scores = [
-            one.score + options.weight * next(said) + bonus for one, bonus in zip(texts, bonuses, strict=True)
-        ]
-        judged = [Found(one.numbers, score) for one, score in zip(texts, scores, strict=True)]
+        """The texts of one item, best first, each with what is said of it."""
+        weight, bonus = self._rescoring.weight, self._rescoring.bonus
+        gains = [weight * next(said) + bonus * len(one.numbers) for one in texts]
+        judged = [Found(one.numbers, one.score + gain) for one, gain in zip(texts, gains, strict=True)]
         return sorted(judged, key=lambda one: one.score, reverse=True)
 
     def _tokens(self, numbers: Sequence[int]) -> list[int]:

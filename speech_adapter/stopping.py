@@ -20,9 +20,8 @@ class StopRules:
     loop_repeats: int = 4  # a group of tokens said so many times in a row, ...
     loop_tokens: int = 16  # ... and so many tokens in all, is a loop
     loop_period: int = 24  # longest group looked for, in tokens
-    within_reach: Callable[[Sequence[int]], bool] | None = (
-        None  # of an answer that begins so; asked in `decode`
-    )
+    # Whether an answer that begins so may go on; asked by `decode` after each pass, not by `stop_reason`.
+    within_reach: Callable[[Sequence[int]], bool] | None = None
 
     def __post_init__(self) -> None:
         if self.max_tokens < 0 or self.loop_repeats < 2 or self.loop_period < 1:
