@@ -19,15 +19,22 @@ _WORTH_IT = 1.3  # bfloat16 costs accuracy, so it must be at least this much fas
 
 
 def pack(weight: Tensor, dtype: torch.dtype, bias: Tensor | None = None) -> Linear:
-    """A linear map with its weight (out, in) in the layout of the kernels, if this torch can do that."""
+    """A linear map with its weight (out, in) in the layout of the kernels, if torch and processor know it."""
     weight = weight.to(dtype).contiguous()
     offset = None if bias is None else bias.to(dtype).contiguous()
     kernels: Any = torch.ops.mkldnn
-    has_onednn = bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]
-    if has_onednn and hasattr(kernels, "_linear_pointwise"):
+    if _can_pack(dtype):
         packed = kernels._reorder_linear_weight(weight, None)
         return lambda x: kernels._linear_pointwise(x.to(dtype), packed, offset, "none", [], "")
     return lambda x: functional.linear(x.to(dtype), weight, offset)
+
+
+def _can_pack(dtype: torch.dtype) -> bool:
+    """Whether the kernels take this type here: bfloat16 needs AVX-512 or newer, and they raise without it."""
+    kernels: Any = torch.ops.mkldnn
+    if not torch.backends.mkldnn.is_available() or not hasattr(kernels, "_linear_pointwise"):  # type: ignore[no-untyped-call]
+        return False
+    return dtype == torch.float32 or bool(kernels._is_mkldnn_bf16_supported())
 
 
 class PackedLinear(nn.Module):

@@ -28,6 +28,25 @@ def test_without_the_kernels_the_result_is_the_same(monkeypatch):
     torch.testing.assert_close(pack(weight, torch.float32, bias)(x), fast)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_processor_without_bfloat16_kernels_gets_the_same_result(monkeypatch, dtype):
+    """Most laptops: there the kernels raise for bfloat16."""
+    torch.manual_seed(0)
+    weight, bias, x = torch.randn(7, 5), torch.randn(7), torch.randn(2, 5)
+    wanted = pack(weight, dtype, bias)(x)
+
+    def raising(weight, *rest):
+        if weight.dtype == torch.bfloat16:
+            raise RuntimeError("bf16 path needs the cpu support avx_ne_convert")
+        return reorder(weight, *rest)
+
+    reorder = torch.ops.mkldnn._reorder_linear_weight
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)
+    monkeypatch.setattr(torch.ops.mkldnn, "_reorder_linear_weight", raising)
+    torch.testing.assert_close(pack(weight, dtype, bias)(x), wanted, atol=2e-2, rtol=2e-2)
+    assert choose_dtype("auto") in (torch.float32, torch.bfloat16)
+
+
 def test_every_linear_of_a_model_is_packed_and_nothing_else():
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(4, 4), nn.LayerNorm(4), nn.Sequential(nn.Linear(4, 2)), nn.ReLU())
