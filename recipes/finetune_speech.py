@@ -35,6 +35,7 @@ from recipes.loop.options import option
 from recipes.loop.processes import first_process_first
 from recipes.loop.recipe import run_recipe
 from recipes.loop.stages import stages_of
+from recipes.losses.consistency import consistency_loss, twice
 from recipes.losses.ctc_evaluation import held_out_figures
 from recipes.losses.ctc_targets import (
     CtcTargets,
@@ -95,6 +96,9 @@ class RunConfig:
         None, "pronouncing dictionary like CMUdict; with it the encoder learns phones by CTC"
     )
     dictionary_weight: float = option(1.0, "weight of these phones")
+    consistency: float = option(
+        0.0, "CR-CTC: weight of how far two augmented views of a batch differ; 0 = one view"
+    )
     warp: float = option(0.0, "shift of frequencies in training, up to this share: other voices")
     spec_augment: bool = option(True, "mask bands and times of the features")
     spec_augment_size: float = option(1.0, "widths of these masks over the usual ones, 0 to 1")
@@ -140,6 +144,7 @@ class CtcModel(nn.Module):
 
     def forward(self, batch: SpeechBatch) -> tuple[Tensor, Metrics]:
         """Summed CTC losses per target class, and figures of a batch."""
+        batch = twice(batch) if self.config.consistency else batch
         generator = torch.Generator().manual_seed(batch.seed)
         encoder = self.speech.encoder
         lengths = batch.lengths.to(encoder.feature_mean.device)
@@ -153,8 +158,13 @@ class CtcModel(nn.Module):
             encodings, encoding_lengths = encoder.encode(features, lengths, chunking)
         embeds, positions = self.speech.adapter(encodings, encoding_lengths, chunking)
         classes = [self.targets(text or "") for text in batch.texts]
-        loss = ctc_loss_of_scores(self.speech.ctc.scores(embeds), positions, classes)
+        scores = self.speech.ctc.scores(embeds)
+        loss = ctc_loss_of_scores(scores, positions, classes)
         figures = {"ctc_loss": float(loss.detach())}
+        if self.config.consistency:
+            apart = consistency_loss(scores, positions) / max(sum(map(len, classes)) / 2, 1)
+            figures["consistency_loss"] = float(apart.detach())
+            loss = loss + self.config.consistency * apart
         for weight, name, aid in self._aids(batch, encodings, encoding_lengths):
             figures[name] = float(aid.detach()) or math.nan  # zero: nothing to learn from in this batch
             loss = loss + weight * aid

@@ -5,6 +5,7 @@ In bfloat16 where the processor multiplies those clearly faster; inputs and sums
 
 import time
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import torch
@@ -23,18 +24,22 @@ def pack(weight: Tensor, dtype: torch.dtype, bias: Tensor | None = None) -> Line
     weight = weight.to(dtype).contiguous()
     offset = None if bias is None else bias.to(dtype).contiguous()
     kernels: Any = torch.ops.mkldnn
-    if _can_pack(dtype):
+    if _has_kernels(dtype):
         packed = kernels._reorder_linear_weight(weight, None)
         return lambda x: kernels._linear_pointwise(x.to(dtype), packed, offset, "none", [], "")
     return lambda x: functional.linear(x.to(dtype), weight, offset)
 
 
-def _can_pack(dtype: torch.dtype) -> bool:
-    """Whether the kernels take this type here: bfloat16 needs AVX-512 or newer, and they raise without it."""
+@cache
+def _has_kernels(dtype: torch.dtype) -> bool:
+    """Whether torch and this processor have them for a type: tried, for bfloat16 raises without AVX-512."""
     kernels: Any = torch.ops.mkldnn
-    if not torch.backends.mkldnn.is_available() or not hasattr(kernels, "_linear_pointwise"):  # type: ignore[no-untyped-call]
+    x = torch.ones(2, 2, dtype=dtype)
+    try:
+        kernels._linear_pointwise(x, kernels._reorder_linear_weight(x, None), None, "none", [], "")
+    except (AttributeError, RuntimeError):
         return False
-    return dtype == torch.float32 or bool(kernels._is_mkldnn_bf16_supported())
+    return True
 
 
 class PackedLinear(nn.Module):
