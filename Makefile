@@ -39,11 +39,11 @@ test-fast: .venv/.dev  ## tests that need neither a network nor weights
 
 test-clients: .venv/.clients  ## stock clients against the service: Node clients of OpenAI, LiveKit, Pipecat
 	@LLAMA_SPEECH_NODE=.venv/node LLAMA_SPEECH_KITS=.venv/kits/bin/python $(BIN)/python -m pytest \
-		tests/llama_speech/service/test_stock_clients.py tests/llama_speech/service/test_page.py $(ARGS)
+		tests/llama_speech/service/test_stock_clients.py tests/llama_speech/service/endpoints/test_page.py $(ARGS)
 
 fuzz: .venv/.clients  ## long fuzzing of the service: events, frames, bodies, recordings (EXAMPLES=3000)
 	@FUZZ_EXAMPLES=$(EXAMPLES) LLAMA_SPEECH_KITS=.venv/kits/bin/python $(BIN)/python -m pytest $(WORKERS) \
-		tests/llama_speech/service/test_fuzz_*.py $(ARGS)
+		tests/llama_speech/service/fuzz/test_fuzz_*.py $(ARGS)
 
 soak: .venv/.dev  ## looping sessions for an hour: no answer reaches another, memory stays flat (ARGS="--minutes 5")
 	@$(BIN)/python tests/llama_speech/service/soak.py $(ARGS)

@@ -14,7 +14,7 @@ import pytest
 from llama_speech.service.endpoints.app import build_app
 from llama_speech.service.operation.run import running
 from tests.llama_speech.service.conftest import make_service
-from tests.llama_speech.service.raw_socket import (
+from tests.llama_speech.service.fuzz.raw_socket import (
     BINARY,
     CLOSE,
     CONTINUATION,

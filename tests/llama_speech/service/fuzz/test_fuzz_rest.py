@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 from llama_speech.service.endpoints.app import build_app
 from llama_speech.service.operation.run import running, warm_up
 from tests.llama_speech.service.conftest import make_service
-from tests.llama_speech.service.json_fuzz import ANY_JSON, ANY_TEXT, damaged
+from tests.llama_speech.service.fuzz.json_fuzz import ANY_JSON, ANY_TEXT, damaged
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "0"))
 LONG: dict[str, Any] = {"max_examples": EXAMPLES, "derandomize": False} if EXAMPLES else {}
-OPENAPI = Path(__file__).resolve().parents[3] / "docs" / "openapi.json"
+OPENAPI = Path(__file__).resolve().parents[4] / "docs" / "openapi.json"
 KITS = os.environ.get("LLAMA_SPEECH_KITS", "")
 SCHEMATHESIS = shutil.which(Path(KITS).absolute().with_name("schemathesis")) if KITS else None
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}

@@ -35,7 +35,7 @@ from tests.llama_speech.service.conftest import SAMPLE
 from tests.llama_speech.service.scripted_llama import SHORT, write_scripted_llama
 from tests.llama_speech.tiny_stack import write_bundle
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 DRIVER = Path(__file__).with_name("ray_driver.py")
 DRAIN_S = 4.0
 _START_S, _WAIT_S = 600.0, 120.0

@@ -20,7 +20,7 @@ from tests.llama_speech.service.test_stock_clients import (
     report_of,
 )
 
-PAGE = Path(__file__).resolve().parents[3] / "llama_speech" / "service" / "endpoints" / "page"
+PAGE = Path(__file__).resolve().parents[4] / "llama_speech" / "service" / "endpoints" / "page"
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 needs_chromium = pytest.mark.skipif(
     not Path(CHROMIUM).exists() or not (NODE / "node_modules" / "playwright-core").is_dir(),

@@ -28,7 +28,7 @@ from tests.llama_speech.service.helpers import SILENCE, Driven, kinds, partials,
 from tests.llama_speech.service.sounds import cough, mhm
 
 _log = logging.getLogger(__name__)
-SAMPLES = Path(__file__).resolve().parents[3] / "samples"
+SAMPLES = Path(__file__).resolve().parents[4] / "samples"
 CONFIG = TurnConfig(check_ms=128, interrupt_ms=832)
 _AUDIBLE = 0.1  # of the loudest sample
 _REST = np.random.default_rng(0).standard_normal(8_000).astype(np.float32) * 5e-4

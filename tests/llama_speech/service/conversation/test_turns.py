@@ -12,7 +12,7 @@ from speech_core.audio import load_audio
 from speech_core.errors import ConfigError
 from speech_core.resampling import resample
 
-SAMPLES = Path(__file__).resolve().parents[3] / "samples"
+SAMPLES = Path(__file__).resolve().parents[4] / "samples"
 
 QUIET = np.zeros(512, dtype=np.float32)
 

@@ -16,8 +16,8 @@ from llama_speech.service.conversation.outbox import JudgeTurn, Recognize, Start
 from llama_speech.service.endpoints.protocol import CLIENT_EVENTS, event_id_of, read_event
 from llama_speech.service.models.products import Called, Failed, Finished, Said
 from speech_core.errors import ProtocolError
+from tests.llama_speech.service.fuzz.json_fuzz import ANY_JSON, NAMES, damaged
 from tests.llama_speech.service.helpers import SILENCE, SPEECH, Driven, kinds, sound
-from tests.llama_speech.service.json_fuzz import ANY_JSON, NAMES, damaged
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "0"))
 LONG: dict[str, Any] = {"max_examples": EXAMPLES, "derandomize": False} if EXAMPLES else {}
