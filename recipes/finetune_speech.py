@@ -36,7 +36,7 @@ from recipes.loop.processes import first_process_first
 from recipes.loop.recipe import run_recipe
 from recipes.loop.stages import stages_of
 from recipes.losses.consistency import consistency_loss, twice
-from recipes.losses.ctc_evaluation import held_out_figures
+from recipes.losses.ctc_evaluation import first_items, held_out_figures
 from recipes.losses.ctc_targets import (
     CtcTargets,
     choose_pieces,
@@ -364,10 +364,7 @@ def _limited(weights: NDArray[np.float64], cache: FeatureCache, hours: float) ->
 def _some(path: Path, config: RunConfig) -> list[SpeechBatch]:
     """The first items of a held-out cache that have text."""
     cache = FeatureCache([path])
-    chosen = np.zeros(len(cache))
-    labelled = [number for number, text in enumerate(cache.texts) if text]
-    chosen[labelled[: config.held_out_items]] = 1
-    return SpeechBatches.fixed(cache, config.batch_frames, chosen)
+    return SpeechBatches.fixed(cache, config.batch_frames, first_items(cache, config.held_out_items))
 
 
 def main(argv: list[str] | None = None) -> None:

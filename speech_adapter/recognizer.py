@@ -135,6 +135,16 @@ class SpeechRecognizer:
             results.update(zip(rows, self._hear([features[row] for row in rows]), strict=True))
         return [results[row] for row in range(len(features))]
 
+    def reader(self, language: str) -> LlamaReader | None:
+        """What tells how likely a text is as an answer; None where there is nothing to choose from."""
+        if self._options.language_model is None or self._options.rescoring.most_texts < 2:
+            return None
+        if language not in self._readers:
+            before, after = self._prompt(language, _TRANSCRIBE)
+            opening = self._engine.run(torch.tensor([after]), cache=before)
+            self._readers[language] = LlamaReader(self._engine, self._tokenizer, opening)
+        return self._readers[language]
+
     @torch.inference_mode()
     def translate(self, features: list[Tensor], language: str) -> list[Recognition]:
         """What each segment means in `language` (code or English name), by the Llama from the speech itself.
@@ -162,7 +172,7 @@ class SpeechRecognizer:
         results: dict[int, Recognition] = {}
         for rows in self._encoder_batches(features):
             segments = [features[row] for row in rows]
-            heard = self._hear(segments, self._reader(language) if mode == "llama" else None)
+            heard = self._hear(segments, self.reader(language) if mode == "llama" else None)
             if mode == "llama":
                 said = self._ask_llama(heard, language, _TRANSCRIBE)
             else:
@@ -243,16 +253,6 @@ class SpeechRecognizer:
             output = self._engine.run(torch.tensor([before]), options=RunOptions(num_logits=0))
             self._prompts[task, language] = (output.cache, after)
         return self._prompts[task, language]
-
-    def _reader(self, language: str) -> LlamaReader | None:
-        """What tells how likely a text is as an answer; None where there is nothing to choose from."""
-        if self._options.language_model is None or self._options.rescoring.most_texts < 2:
-            return None
-        if language not in self._readers:
-            before, after = self._prompt(language, _TRANSCRIBE)
-            opening = self._engine.run(torch.tensor([after]), cache=before)
-            self._readers[language] = LlamaReader(self._engine, self._tokenizer, opening)
-        return self._readers[language]
 
     def _sequence(self, heard: Heard, suffix: list[int]) -> InputSequence:
         return build_sequence([Speech(heard.speech), suffix], self._engine.embed, self._adapter.boundaries)

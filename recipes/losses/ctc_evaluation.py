@@ -5,9 +5,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from llama_speech.evaluation.scores import Metric, count_edits, error_rate, prepare_texts
 from recipes.batches.speech_batches import SpeechBatch
+from recipes.data.features_cache import FeatureCache
 from recipes.loop.metrics_log import mean_of_numbers
 from recipes.losses.ctc_targets import CtcTargets
 from recipes.losses.phone_ctc import PhoneFigures
@@ -16,6 +18,13 @@ from recipes.training_loop import Metrics
 from speech_adapter.model import SpeechModel
 
 logger = logging.getLogger(__name__)
+
+
+def first_items(cache: FeatureCache, count: int) -> NDArray[np.float64]:
+    """Weights of the items of a cache: 1 for the first `count` that have text, 0 for the others."""
+    chosen = np.zeros(len(cache))
+    chosen[[number for number, text in enumerate(cache.texts) if text][:count]] = 1
+    return chosen
 
 
 @torch.no_grad()
