@@ -29,7 +29,7 @@ from tests.llama_speech.service.tone_voice import PacedVoice
 from tests.llama_speech.tiny_stack import write_bundle
 
 CLIENTS = Path(__file__).with_name("clients")
-NODE = Path(os.environ.get("LLAMA_SPEECH_NODE", "nowhere"))
+NODE = Path(os.environ.get("LLAMA_SPEECH_NODE", "nowhere")).resolve()  # Node asks for whole paths
 KITS = os.environ.get("LLAMA_SPEECH_KITS", "")
 needs_node = pytest.mark.skipif(
     shutil.which("node") is None or not (NODE / "node_modules" / "openai").is_dir(),
