@@ -169,7 +169,8 @@ const takers = {
     answering = null;
     find("stop-button").disabled = !sound.sounding;
     if (response.status === "failed") note(response.status_details.error.message);
-    if (response.status !== "cancelled") show(talking ? "listening" : "connected");
+    if (response.status !== "cancelled") return show(talking ? "listening" : "connected");
+    for (const { id } of response.output) items.get(id)?.classList.add("unheard"); // what was sent may all be heard
   },
   "conversation.item.retrieved": ({ item }) => {
     if (item.role === "assistant") write(item.id, "assistant", item.content[0]?.transcript ?? "");
