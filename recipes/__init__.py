@@ -2,7 +2,7 @@
 
 Data: `prepare_*`, `align_phones`, `normalizer_states`. Training: `pretrain_encoder`, `distil_encoder`,
 `finetune_speech` and `finetune_llama` for the recognizer, `train_*` for the rest, all by `training_loop`;
-weights to begin with: `inherited_layers`.
+weights to begin with: `inherited_layers`, several of one lineage joined: `average_models`.
 Into a bundle: `pack_*`. Measured: `score_*`, `benchmark*`, `compare_starts`, `normalizer_table`, `report`;
 what it costs: `training_costs`.
 
