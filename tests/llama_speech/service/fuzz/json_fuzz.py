@@ -1,11 +1,13 @@
 """JSON that clients should not send: wild values, and valid objects with something wrong in them."""
 
 import json
+import os
 from collections.abc import Sequence
 from typing import Any
 
 from hypothesis import strategies as st
 
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "0"))  # of `make fuzz`; 0: as many as a test run takes
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=12)  # halves of surrogate pairs too
 LEAVES = (
     st.none()
@@ -45,3 +47,8 @@ def damaged(draw: Any, valid: Sequence[dict[str, Any]]) -> dict[str, Any]:
         if isinstance(target, dict) and draw(st.booleans()):
             target[draw(NAMES)] = draw(ANY_JSON)
     return value
+
+
+def amount(usual: int) -> dict[str, Any]:
+    """How much hypothesis tries: `usual`, the same in every run, or what `make fuzz` asks for, ever new."""
+    return {"max_examples": EXAMPLES, "derandomize": False} if EXAMPLES else {"max_examples": usual}

@@ -5,7 +5,6 @@ items added once and finished once, deltas that add up. FUZZ_EXAMPLES=3000 runs 
 """
 
 import json
-import os
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
@@ -16,11 +15,9 @@ from llama_speech.service.conversation.outbox import JudgeTurn, Recognize, Start
 from llama_speech.service.endpoints.protocol import CLIENT_EVENTS, event_id_of, read_event
 from llama_speech.service.models.products import Called, Failed, Finished, Said
 from speech_core.errors import ProtocolError
-from tests.llama_speech.service.fuzz.json_fuzz import ANY_JSON, NAMES, damaged
+from tests.llama_speech.service.fuzz.json_fuzz import ANY_JSON, NAMES, amount, damaged
 from tests.llama_speech.service.helpers import SILENCE, SPEECH, Driven, kinds, sound
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "0"))
-LONG: dict[str, Any] = {"max_examples": EXAMPLES, "derandomize": False} if EXAMPLES else {}
 TOOL = {"type": "function", "name": "f", "parameters": {"type": "object"}}
 PRODUCTS = [
     Said("hi "),
@@ -187,7 +184,7 @@ class Client(RuleBasedStateMachine):
         assert set(self.driven.checker.items.values()) <= {"done"}
 
 
-Client.TestCase.settings = settings(max_examples=25, stateful_step_count=40, **LONG)
+Client.TestCase.settings = settings(stateful_step_count=40, **amount(25))
 TestAnyOrder = Client.TestCase
 
 VALID: list[dict[str, Any]] = [
@@ -209,7 +206,7 @@ def wild_events():
     )
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], **LONG)
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], **amount(150))
 @given(st.lists(damaged(VALID) | wild_events(), min_size=1, max_size=6))
 def test_no_event_ends_a_session_or_breaks_what_is_sent(events):
     """Every event is answered in valid JSON and UTF-8, and the session lives."""

@@ -8,7 +8,6 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -18,10 +17,8 @@ from hypothesis import strategies as st
 from llama_speech.service.endpoints.app import build_app
 from llama_speech.service.operation.run import running, warm_up
 from tests.llama_speech.service.conftest import make_service
-from tests.llama_speech.service.fuzz.json_fuzz import ANY_JSON, ANY_TEXT, damaged
+from tests.llama_speech.service.fuzz.json_fuzz import ANY_JSON, ANY_TEXT, EXAMPLES, amount, damaged
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "0"))
-LONG: dict[str, Any] = {"max_examples": EXAMPLES, "derandomize": False} if EXAMPLES else {}
 OPENAPI = Path(__file__).resolve().parents[4] / "docs" / "openapi.json"
 KITS = os.environ.get("LLAMA_SPEECH_KITS", "")
 SCHEMATHESIS = shutil.which(Path(KITS).absolute().with_name("schemathesis")) if KITS else None
@@ -85,7 +82,7 @@ def readable(reply):
 def test_wild_bodies_are_answered_or_refused(url, path):
     with httpx.Client(base_url=f"{url}/v1/", timeout=120) as client:
 
-        @settings(max_examples=25, suppress_health_check=list(HealthCheck), **LONG)
+        @settings(suppress_health_check=list(HealthCheck), **amount(25))
         @given(damaged(BODIES[path]) | ANY_JSON)
         def check(body):
             readable(
@@ -102,7 +99,7 @@ def test_wild_forms_are_answered_or_refused(url, path):
     )
     with httpx.Client(base_url=f"{url}/v1/", timeout=120) as client:
 
-        @settings(max_examples=15, suppress_health_check=list(HealthCheck), **LONG)
+        @settings(suppress_health_check=list(HealthCheck), **amount(15))
         @given(
             st.dictionaries(st.sampled_from(FIELDS), texts, max_size=4),
             st.binary(max_size=64),
