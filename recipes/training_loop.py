@@ -66,6 +66,7 @@ class LoopConfig:
     accumulate: int = 1  # batches of one optimizer step
     precision: str = "auto"  # fp32, bf16, or auto: the faster of both, measured at the start
     average_decay: float = 0.999  # of the exponential weight average that is evaluated and exported; 0 = none
+    average_share: float = 0.1  # of the steps so far, over which a young average looks back; 0.5 = all
     checkpoint_every_s: float = 300.0
     evaluate_every_steps: int = 500
     log_every_steps: int = 20
@@ -79,8 +80,8 @@ class LoopConfig:
             raise ConfigError("need max_steps >= 1, accumulate >= 1 and 0 <= decay_steps <= max_steps")
         if self.evaluate_every_steps < 1 or self.log_every_steps < 1:
             raise ConfigError("evaluate_every_steps and log_every_steps must be at least 1")
-        if self.learning_rate <= 0 or not 0 <= self.average_decay < 1:
-            raise ConfigError("need learning_rate > 0 and 0 <= average_decay < 1")
+        if self.learning_rate <= 0 or not 0 <= self.average_decay < 1 or not 0 < self.average_share <= 0.5:
+            raise ConfigError("need learning_rate > 0, 0 <= average_decay < 1 and 0 < average_share <= 0.5")
 
     def rate(self, step: int) -> float:
         """Learning rate of a step, counted from 0: warm-up, constant, decay."""
@@ -159,7 +160,8 @@ class TrainingLoop:
         self.model, self.optimizer = self.accelerator.prepare(task.model, optimizer)
         if self.sharded:
             begin_optimizer(self.optimizer.optimizer)
-        self.average = WeightAverage(self._plain(), config.average_decay) if config.average_decay else None
+        decay = config.average_decay
+        self.average = WeightAverage(self._plain(), decay, config.average_share) if decay else None
         self.step, self.audio_s, self.train_s = 0, 0.0, 0.0
         config.run_dir.mkdir(parents=True, exist_ok=True)
         self._resume()

@@ -21,6 +21,18 @@ def test_the_average_is_exponential_and_young_ones_forget_faster():
     assert float(average.values["weight"]) == pytest.approx(expected)
 
 
+def test_with_a_share_of_one_half_a_young_average_is_the_mean():
+    model = nn.Linear(1, 1, bias=False)
+    model.weight.data.fill_(3.0)
+    average = WeightAverage(model, decay=0.999, share=0.5)
+    values = [3.0, 3.0]  # what it began with counts twice
+    for step in range(1, 8):
+        values.append(float(step * step))
+        model.weight.data.fill_(values[-1])
+        average.update(model, step)
+    assert float(average.values["weight"]) == pytest.approx(sum(values) / len(values))
+
+
 def test_swapping_twice_changes_nothing():
     model = Line()
     model.unused.requires_grad_(False)
