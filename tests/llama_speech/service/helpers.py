@@ -131,6 +131,8 @@ class Checker:
         elif kind == "conversation.item.done":
             assert self.items[event["item"]["id"]] == "added"
             self.items[event["item"]["id"]] = "done"
+        elif kind == "conversation.item.deleted":
+            assert self.items.pop(event["item_id"]) == "done"
 
     def _created(self, response: dict[str, Any]) -> None:
         assert response["id"] not in self.responses

@@ -168,6 +168,8 @@ class Client(RuleBasedStateMachine):
 
     def teardown(self):
         """In the end everything that was begun is finished."""
+        plain = {"turn_detection": {"idle_timeout_ms": None}}  # it would begin answers without end
+        self.driven.update(audio={"input": plain})
         for _ in range(4):  # answers may wait for words, and words come after answers
             for command in list(self.driven.commands):
                 if isinstance(command, Recognize):
