@@ -13,8 +13,9 @@ options).
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 
@@ -58,6 +59,8 @@ from speech_core.errors import ConfigError
 from speech_core.masks import Chunking
 from speech_encoder.config import ENCODER_PRESETS, EncoderConfig
 from speech_encoder.conformer import SpeechEncoder
+
+HEAD_BATCHES = 100  # on which the head for a teacher's states is solved, where the encoder is trained already
 
 
 @dataclass(frozen=True)
@@ -260,11 +263,23 @@ def build(config: RunConfig) -> CtcTask:
     weights = _item_weights(config, cache)
     share = training_loop.process_share()
     batches = SpeechBatches(cache, config.batch_frames, config.loop.seed, 30, weights, share)
+    start = batches.state_dict()
     held_out = {path.name: _some(path, config) for path in config.held_out}
     teacher = TeacherStates(cache) if config.teacher_weight else None
     batches.teacher = teacher
     model = CtcModel(speech, targets, small_units, config, teacher.dimensions if teacher else 0)
+    if config.init and model.teacher is not None and not (config.loop.run_dir / "checkpoint").exists():
+        model.teacher.solve(_foreseen(speech.encoder, islice(batches, HEAD_BATCHES)))
+        batches.load_state_dict(start)
     return CtcTask(model, batches, held_out, config, cache.sources())
+
+
+@torch.no_grad()
+def _foreseen(encoder: SpeechEncoder, batches: Iterable[SpeechBatch]) -> Iterator[tuple[Tensor, Tensor]]:
+    """Encodings of batches as they are, and the teacher's states."""
+    for batch in batches:
+        if batch.teacher is not None:
+            yield encoder.encode(encoder.normalise(batch.features), batch.lengths)[0], batch.teacher
 
 
 def _targets(config: RunConfig, tokenizer: Tokenizer, cache: FeatureCache) -> tuple[list[int], Tokenizer]:

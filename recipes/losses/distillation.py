@@ -1,11 +1,15 @@
 """Learning from a teacher's states: a linear head on the encoder foresees them at every encoding."""
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from recipes.data.whisper_states import STATE_FRAMES
 from speech_core.errors import ConfigError
+
+RIDGE = 1e-4  # of the mean square of an encoding's dimensions: keeps least squares solvable
 
 
 class TeacherHead(nn.Module):
@@ -25,10 +29,36 @@ class TeacherHead(nn.Module):
         encodings (batch, encodings, d_model); wanted (batch, states, dimensions) at unit deviation, NaN where
         none is known. Zero if none is known at all.
         """
+        known, states = self._known(encodings, wanted)
+        difference: Tensor = self.project(known).float() - states
+        return difference.square().sum() / max(difference.numel(), 1)
+
+    def _known(self, encodings: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
+        """The encodings whose states are known, (known, d_model), and these, (known, states * dimensions)."""
         batch, total, _ = encodings.shape
         missing = total * self.states - wanted.shape[1]
         padded = functional.pad(wanted, (0, 0, 0, missing), value=torch.nan)
         joined = padded.reshape(batch, total, -1)
         known = ~joined.isnan().any(-1)
-        difference: Tensor = self.project(encodings[known]).float() - joined[known]
-        return difference.square().sum() / max(difference.numel(), 1)
+        return encodings[known], joined[known]
+
+    @torch.no_grad()
+    def solve(self, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
+        """Become the best head by least squares over batches of (encodings, wanted).
+
+        For an encoder that is trained already: the gradients of a head that has yet to learn carry it off.
+        """
+        width = self.project.in_features + 1
+        products = torch.zeros(width, width, dtype=torch.float64)
+        answers = torch.zeros(width, self.project.out_features, dtype=torch.float64)
+        for encodings, wanted in batches:
+            known, states = (part.double().cpu() for part in self._known(encodings, wanted))
+            known = functional.pad(known, (0, 1), value=1.0)
+            products += known.T @ known
+            answers += known.T @ states
+        if not products.any():
+            return
+        ridge = RIDGE * products.diagonal().mean() * torch.eye(width, dtype=torch.float64)
+        solved = torch.linalg.solve(products + ridge, answers).T
+        self.project.weight.copy_(solved[:, :-1])
+        self.project.bias.copy_(solved[:, -1])

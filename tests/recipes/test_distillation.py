@@ -41,6 +41,27 @@ def test_a_linear_teacher_is_learned():
     assert float(loss.detach()) < 0.01 * first
 
 
+def test_a_linear_teacher_is_solved_whatever_is_unknown():
+    torch.manual_seed(0)
+    head, weight, bias = TeacherHead(6, 3, stack=8), torch.randn(6, 6), torch.randn(6)
+    batches = []
+    for count in (7, 0, 12):
+        encodings = torch.randn(4, 10, 6) + 2.0
+        wanted = (encodings @ weight + bias).reshape(4, 20, 3)
+        wanted[:, count:] = torch.nan
+        batches.append((encodings, wanted))
+    head.solve(batches)
+    torch.testing.assert_close(head.project.weight, weight.T, atol=0.02, rtol=0.02)
+    assert all(float(head(*batch).detach()) < 1e-3 for batch in batches)
+
+
+def test_without_known_states_a_head_stays_as_it_is():
+    head = TeacherHead(6, 3, stack=4)
+    before = head.project.weight.detach().clone()
+    head.solve([(torch.randn(2, 5, 6), torch.full((2, 5, 3), torch.nan))])
+    assert torch.equal(head.project.weight, before)
+
+
 def test_a_stack_that_holds_no_whole_states_is_an_error():
     with pytest.raises(ConfigError, match="stack is 6"):
         TeacherHead(6, 3, stack=6)
