@@ -9,8 +9,8 @@ from recipes.loop.processes import own_part
 class WeightAverage:
     """Exponential average of the trained parameters; young averages forget faster.
 
-    Until `decay` looks back further, the average looks back over about `share` of the steps so far, at 0.5 over
-    all of them alike (the power-function average of Karras et al. 2024, arXiv:2312.02696, section 3.1).
+    Until `decay` looks back further, the average looks back over about `share` of the steps so far, at 0.5
+    over all of them alike (the power-function average of Karras et al. 2024, arXiv:2312.02696, section 3.1).
     """
 
     def __init__(self, model: nn.Module, decay: float, share: float = 0.1) -> None:
