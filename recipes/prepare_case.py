@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from recipes.data.letter_case import UsualCase, cased_like
-from recipes.data.manifests import Utterance, read_manifest, write_manifest
+from recipes.data.manifests import Utterance, read_clips, write_manifest
 from recipes.data.public_corpora import PUBLIC_CORPORA, read_public_corpus
 from recipes.data.waveforms import Waveform, read_audio
 from recipes.data.whisper_labels import MAX_CLIP_S, WhisperLabeller
@@ -54,8 +54,7 @@ class CaseOptions:
 def _clips(options: CaseOptions) -> Iterator[Utterance]:
     """Clips with text that Whisper can hear at once, with absolute paths, of speakers that may be used."""
     if options.manifest is not None:
-        folder = options.manifest.parent.resolve()
-        clips = [replace(one, audio=str(folder / one.audio)) for one in read_manifest(options.manifest)]
+        clips = list(read_clips(options.manifest))
     else:
         assert options.corpus is not None
         assert options.corpus_dir is not None

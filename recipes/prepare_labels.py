@@ -22,7 +22,7 @@ from llama_speech.normalization import normalize
 from recipes.data.checking import plain_characters
 from recipes.data.corpora import read_speech_set
 from recipes.data.held_out import HeldOutTexts, load_held_out
-from recipes.data.manifests import Utterance, read_manifest, write_manifest
+from recipes.data.manifests import Utterance, read_clips, write_manifest
 from recipes.data.waveforms import Waveform, read_audio
 from recipes.data.whisper_labels import MAX_CLIP_S, WhisperLabeller
 from recipes.loop.command import run_command
@@ -62,8 +62,7 @@ class LabelOptions:
 def unlabelled(options: LabelOptions) -> Iterator[Utterance]:
     """Clips without text that Whisper can hear at once, with absolute paths."""
     if options.manifest is not None:
-        folder = options.manifest.parent.resolve()
-        clips = [replace(one, audio=str(folder / one.audio)) for one in read_manifest(options.manifest)]
+        clips = list(read_clips(options.manifest))
     else:
         assert options.speech_dir is not None
         root = options.speech_dir.resolve()

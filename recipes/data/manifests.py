@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,13 @@ def read_manifest(path: Path) -> Iterator[Utterance]:
             if not isinstance(record, dict):
                 raise InputError(f"{where}: a JSON object is needed, got {type(record).__name__}")
             yield utterance_from_dict(record, where)
+
+
+def read_clips(path: Path) -> Iterator[Utterance]:
+    """Utterances of a manifest with absolute paths of their recordings."""
+    folder = path.parent.resolve()
+    for utterance in read_manifest(path):
+        yield replace(utterance, audio=str(folder / utterance.audio))
 
 
 def write_manifest(path: Path, utterances: Iterable[Utterance]) -> int:
