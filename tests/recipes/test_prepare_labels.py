@@ -56,6 +56,19 @@ def test_what_two_agree_on_is_kept(manifest, tmp_path):
     assert again[0].heard == again[1].heard == 0
 
 
+def test_loops_that_both_fall_into_are_left_out(manifest, tmp_path):
+    options = LabelOptions(out=tmp_path / "out", manifest=manifest, whisper=MODELS)
+    texts = (
+        "The legs are greenish. The legs are greenish.",
+        "No, no, no, it is very, very far.",
+        "Successive reactions create. Successive reactions create. Successive",
+        "It is what it is, and what it is is good.",
+    )
+    counts = prepare(options, (Listener(*texts), Listener(*texts)))
+    assert counts == {"kept": 2, "said twice": 2}
+    assert [one.text for one in read_manifest(tmp_path / "out" / "train.jsonl")] == [texts[1], texts[3]]
+
+
 def test_difference_is_a_share_of_letters():
     assert difference("Soy milk!", "soy milk") == 0.0
     assert difference("soy milk", "soy silk") == pytest.approx(1 / 8)
