@@ -15,6 +15,7 @@ goes on with the shards that are missing.
 import argparse
 import logging
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,7 +23,7 @@ from zlib import crc32
 
 import numpy as np
 
-from recipes.data.corpora import read_speech_set, sets_for
+from recipes.data.corpora import SPEECH_SETS, read_speech_set, sets_for
 from recipes.data.engines import ENGINES
 from recipes.data.features_cache import CacheItem, FeatureCacheWriter, compute_features
 from recipes.data.held_out import load_held_out
@@ -90,6 +91,19 @@ def _candidates(options: PrepareOptions) -> Iterator[Utterance]:
         raise InputError("nothing to prepare: give --speech-dir, --corpus with --corpus-dir, or --manifest")
 
 
+def sources(utterances: Sequence[Utterance]) -> list[str]:
+    """One line for each corpus: hours, licence and whom to credit; for the card of what is trained on it."""
+    credits = {name: corpus.credit for name, corpus in PUBLIC_CORPORA.items()}
+    credits |= {name: speech_set.credit for name, speech_set in SPEECH_SETS.items()}
+    hours: defaultdict[tuple[str, str], float] = defaultdict(float)
+    for utterance in utterances:
+        hours[utterance.corpus, utterance.licence] += utterance.duration_s / 3600
+    return [
+        f"{corpus}: {time_h:.2f} h, {licence}, {credits.get(corpus, 'credit not known')}"
+        for (corpus, licence), time_h in sorted(hours.items())
+    ]
+
+
 def cut_into_shards(
     utterances: Sequence[Utterance], views: int, shard_s: float = SHARD_S
 ) -> list[list[Utterance]]:
@@ -147,10 +161,12 @@ def prepare(options: PrepareOptions, jobs: int = 2, engine: str = "processes") -
     noise_dir = options.noise_dir
     if noise_dir is None and options.speech_dir is not None and (options.speech_dir / "noise").is_dir():
         noise_dir = options.speech_dir / "noise"
-    shards = cut_into_shards(select_utterances(options), views)
+    utterances = select_utterances(options)
+    logger.info("; ".join(sources(utterances)))
+    shards = cut_into_shards(utterances, views)
     tasks = [
-        SpeechShard(options.out, index, tuple(utterances), views, options.seed, noise_dir)
-        for index, utterances in enumerate(shards)
+        SpeechShard(options.out, index, tuple(shard), views, options.seed, noise_dir)
+        for index, shard in enumerate(shards)
     ]
     started = time.monotonic()
     hours = run_shards(tasks, jobs, engine)

@@ -9,7 +9,7 @@ import pytest
 
 from recipes.data.features_cache import FeatureCache
 from recipes.data.manifests import Utterance, write_manifest
-from recipes.prepare_speech import PrepareOptions, cut_into_shards, main, prepare, select_utterances
+from recipes.prepare_speech import PrepareOptions, cut_into_shards, main, prepare, select_utterances, sources
 from speech_core.errors import InputError
 
 
@@ -31,6 +31,15 @@ def test_training_clips_get_a_clean_and_augmented_views(speech_dir, noise_dir, t
     clean = [item.features for item in cache if item.view == 0]
     changed = [item.features for item in cache if item.view == 1 and item.augmented]
     assert all(np.isfinite(features).all() for features in clean + changed)
+
+
+def test_sources_say_hours_licence_and_whom_to_credit():
+    clip = Utterance("l/1", "1.wav", "one", "en", "a", 1800.0, "librispeech", "CC BY 4.0")
+    own = replace(clip, corpus="mine", licence="CC0", duration_s=360.0)
+    assert sources([clip, own, clip]) == [
+        "librispeech: 1.00 h, CC BY 4.0, LibriSpeech, V. Panayotov et al., LibriVox volunteers",
+        "mine: 0.10 h, CC0, credit not known",
+    ]
 
 
 def test_dev_parts_get_the_clean_view_only(speech_dir, tmp_path):
