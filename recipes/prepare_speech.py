@@ -17,7 +17,7 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from zlib import crc32
 
@@ -27,7 +27,7 @@ from recipes.data.corpora import SPEECH_SETS, read_speech_set, sets_for
 from recipes.data.engines import ENGINES
 from recipes.data.features_cache import CacheItem, FeatureCacheWriter, compute_features
 from recipes.data.held_out import load_held_out
-from recipes.data.manifests import Utterance, check_manifest, read_manifest
+from recipes.data.manifests import Utterance, check_manifest, read_clips
 from recipes.data.parallel import run_shards
 from recipes.data.public_corpora import PUBLIC_CORPORA, read_public_corpus
 from recipes.data.waveforms import Waveform, read_audio
@@ -80,10 +80,10 @@ def _candidates(options: PrepareOptions) -> Iterator[Utterance]:
         yield from read_public_corpus(options.corpus, options.corpus_dir, options.part, options.language)
     elif options.manifest is not None:
         check_manifest(options.manifest)
-        for utterance in read_manifest(options.manifest):
+        for utterance in read_clips(options.manifest):
             if options.part == "train" and utterance.extra.get("never_train"):
                 raise InputError(f"{utterance.id} is for evaluation, never to be trained on: use --part dev")
-            yield replace(utterance, audio=str(options.manifest.parent / utterance.audio))
+            yield utterance
     elif options.speech_dir is not None:
         for name in options.sets or sets_for(options.speech_dir, options.part):
             yield from read_speech_set(options.speech_dir, name, options.part)
@@ -93,13 +93,13 @@ def _candidates(options: PrepareOptions) -> Iterator[Utterance]:
 
 def sources(utterances: Sequence[Utterance]) -> list[str]:
     """One line for each corpus: hours, licence and whom to credit; for the card of what is trained on it."""
-    credits = {name: corpus.credit for name, corpus in PUBLIC_CORPORA.items()}
-    credits |= {name: speech_set.credit for name, speech_set in SPEECH_SETS.items()}
+    credit_of = {name: corpus.credit for name, corpus in PUBLIC_CORPORA.items()}
+    credit_of |= {name: speech_set.credit for name, speech_set in SPEECH_SETS.items()}
     hours: defaultdict[tuple[str, str], float] = defaultdict(float)
     for utterance in utterances:
         hours[utterance.corpus, utterance.licence] += utterance.duration_s / 3600
     return [
-        f"{corpus}: {time_h:.2f} h, {licence}, {credits.get(corpus, 'credit not known')}"
+        f"{corpus}: {time_h:.2f} h, {licence}, {credit_of.get(corpus, 'credit not known')}"
         for (corpus, licence), time_h in sorted(hours.items())
     ]
 

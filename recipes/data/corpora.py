@@ -6,12 +6,12 @@ The sets of a speech directory lie there as `NAME/train.jsonl` and `NAME/dev.jso
 import json
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from recipes.data.held_out import load_held_out
-from recipes.data.manifests import Utterance, read_manifest
+from recipes.data.manifests import Utterance, read_clips
 from speech_core.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -114,9 +114,7 @@ def transcribed(
 
 def _clips(manifest: Path | None, speech_dir: Path | None, sets: Sequence[str]) -> Iterator[Utterance]:
     if manifest is not None:
-        folder = manifest.parent.resolve()
-        for one in read_manifest(manifest):
-            yield replace(one, audio=str(folder / one.audio))
+        yield from read_clips(manifest)
     elif speech_dir is not None:
         for name in sets:
             yield from read_speech_set(speech_dir.resolve(), name, "train")
