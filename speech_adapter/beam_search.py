@@ -25,7 +25,7 @@ _SURE_BLANK = -0.002  # above this log-probability of the blank nothing else is 
 class BeamOptions:
     """How far to search, and how much the language model counts."""
 
-    width: int = 32  # texts kept
+    width: int = 16  # texts kept
     margin: float = 7.0  # nats behind the best text, beyond which nothing is tried
     weight: float = 0.6  # of the language model
     prior: float = 0.5  # of each class's own log-frequency, taken off: the CTC head knows that of itself
