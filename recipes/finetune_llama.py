@@ -27,7 +27,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from recipes import training_loop
@@ -104,7 +103,7 @@ class LlamaStageModel(nn.Module):
         super().__init__()
         self.speech, self.config = speech, config
         self._llama = llama  # no nn.Module: neither saved nor trained
-        self._ctc_targets = _ctc_targets(config, speech)
+        self._ctc_targets = CtcTargets.of_llama(config.llama, speech.ctc.token_ids.tolist())
         self._end = end_of_turn_id(llama.tokenizer)
         for parameter in self.parameters():
             parameter.requires_grad_(config.train == "all")
@@ -206,11 +205,6 @@ class LlamaStageModel(nn.Module):
             return None
         classes = [self._ctc_targets(batch.texts[row] or "") for row in rows]
         return ctc_loss(self.speech.ctc.log_probs(embeds[rows]), positions[rows], classes)
-
-
-def _ctc_targets(config: RunConfig, speech: SpeechModel) -> CtcTargets:
-    tokenizer = Tokenizer.from_file(str(config.llama / "tokenizer.json"))
-    return CtcTargets(tokenizer, speech.ctc.token_ids.tolist())
 
 
 def _language(record: dict[str, Any]) -> str:

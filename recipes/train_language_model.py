@@ -19,7 +19,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
 from recipes.loop.command import run_command
 from recipes.loop.options import option
@@ -171,8 +170,7 @@ def build(config: RunConfig) -> LanguageModel:
             if line.strip() and comparable(line) not in left_out:
                 texts[line] += often
     model = load_speech_model(config.speech, config.llama)
-    tokenizer = Tokenizer.from_file(str(config.llama / "tokenizer.json"))
-    targets = CtcTargets(tokenizer, model.ctc.token_ids.tolist())
+    targets = CtcTargets.of_llama(config.llama, model.ctc.token_ids.tolist())
     logger.info("counting %d different texts", len(texts))
     classes = (found for text in sorted(texts) for found in [targets(text)] * texts[text])
     return count(classes, targets.token_ids, config.order, config.least_count)

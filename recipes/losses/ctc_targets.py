@@ -71,6 +71,11 @@ class CtcTargets:
         self._split: dict[int, list[int]] = {}
         self._writable: dict[str, bool] = {}
 
+    @classmethod
+    def of_llama(cls, folder: Path, token_ids: list[int]) -> "CtcTargets":
+        """Those of a head that knows these tokens, by the tokenizer in the Llama's folder."""
+        return cls(Tokenizer.from_file(str(folder / "tokenizer.json")), token_ids)
+
     def __call__(self, text: str) -> list[int]:
         """Classes of one text, white space squeezed; characters the head cannot write are left out."""
         unknown = {letter for letter in set(text) if not (letter.isspace() or self._is_known(letter))}
