@@ -212,7 +212,7 @@ def test_json_is_written_whole_or_not_at_all(tmp_path):
 
 
 def test_processes_may_write_the_same_json_at_the_same_time(tmp_path):
-    path, context = tmp_path / "run.json", multiprocessing.get_context("fork")
+    path, context = tmp_path / "run.json", multiprocessing.get_context("spawn")  # a fork copies held locks
     writers = [context.Process(target=write_often, args=(path,)) for _ in range(3)]
     for writer in writers:
         writer.start()
