@@ -213,7 +213,8 @@ def test_json_is_written_whole_or_not_at_all(tmp_path):
 
 def test_processes_may_write_the_same_json_at_the_same_time(tmp_path):
     path, context = tmp_path / "run.json", multiprocessing.get_context("spawn")  # a fork copies held locks
-    writers = [context.Process(target=write_often, args=(path,)) for _ in range(3)]
+    together = context.Barrier(3)
+    writers = [context.Process(target=write_often, args=(path, together)) for _ in range(3)]
     for writer in writers:
         writer.start()
     for writer in writers:
@@ -223,8 +224,9 @@ def test_processes_may_write_the_same_json_at_the_same_time(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["run.json"]
 
 
-def write_often(path) -> None:
-    for _ in range(60):
+def write_often(path, together) -> None:
+    together.wait(timeout=60)  # seconds; processes take some to start
+    for _ in range(200):
         write_json(path, {"a": list(range(50))})
 
 
